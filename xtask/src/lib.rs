@@ -1,0 +1,25 @@
+//! The engineer of a NixOS fleet repository.
+//!
+//! Two halves. The **core** decides and is pure: [`tree`], [`edit`], [`problem`],
+//! [`syntax`], [`model`], [`options`], [`taxonomy`], [`inventory`], [`refactor`],
+//! [`proof`], [`journal`]. The **shell** acts: [`process`], [`tools`],
+//! [`workspace`], [`engine`], [`ui`], [`cli`]. `ARCHITECTURE.md` has the whole map.
+
+pub mod edit;
+pub mod inventory;
+pub mod journal;
+pub mod model;
+pub mod options;
+pub mod problem;
+pub mod proof;
+pub mod refactor;
+pub mod syntax;
+pub mod taxonomy;
+pub mod tree;
+
+pub mod cli;
+pub mod engine;
+pub mod process;
+pub mod tools;
+pub mod ui;
+pub mod workspace;
