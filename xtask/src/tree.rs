@@ -8,6 +8,7 @@
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
 use serde::{Serialize, Serializer};
@@ -294,7 +295,7 @@ impl Tree {
             format!("{directory}/")
         };
         self.entries
-            .range::<str, _>(prefix.as_str()..)
+            .range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded))
             .take_while(move |(path, _)| path.as_str().starts_with(&prefix))
             .map(|(path, entry)| (path, entry.kind))
     }
@@ -320,41 +321,45 @@ impl Tree {
 
     /// Follows symbolic links in every component.
     pub fn resolve(&self, path: &TreePath) -> Result<TreePath, ReadError> {
-        let link = || ReadError::Link(path.clone());
         let mut current = path.clone();
         for _ in 0..32 {
-            let mut prefix = TreePath::root();
-            let mut components = current.components();
-            let mut target = None;
-            while let Some(component) = components.next() {
-                prefix = prefix.join(component).ok_or_else(link)?;
-                if self
-                    .entries
-                    .get(&prefix)
-                    .is_some_and(|entry| entry.kind == Kind::Symlink)
-                {
-                    let bytes = self.raw(&prefix)?;
-                    let text = std::str::from_utf8(&bytes).map_err(|_| link())?;
-                    if text.starts_with('/') {
-                        return Err(link());
-                    }
-                    let mut to = prefix
-                        .parent()
-                        .and_then(|parent| parent.join(text))
-                        .ok_or_else(link)?;
-                    for rest in components.by_ref() {
-                        to = to.join(rest).ok_or_else(link)?;
-                    }
-                    target = Some(to);
-                    break;
-                }
-            }
-            match target {
+            match self.follow_first_link(&current)? {
                 Some(to) => current = to,
                 None => return Ok(current),
             }
         }
-        Err(link())
+        Err(ReadError::Link(path.clone()))
+    }
+
+    /// The path with its first symbolic link replaced by what it points at.
+    fn follow_first_link(&self, path: &TreePath) -> Result<Option<TreePath>, ReadError> {
+        let link = || ReadError::Link(path.clone());
+        let mut prefix = TreePath::root();
+        let mut components = path.components();
+        while let Some(component) = components.next() {
+            prefix = prefix.join(component).ok_or_else(link)?;
+            if self
+                .entries
+                .get(&prefix)
+                .is_none_or(|entry| entry.kind != Kind::Symlink)
+            {
+                continue;
+            }
+            let bytes = self.raw(&prefix)?;
+            let target = std::str::from_utf8(&bytes).map_err(|_| link())?;
+            if target.starts_with('/') {
+                return Err(link());
+            }
+            let mut to = prefix
+                .parent()
+                .and_then(|dir| dir.join(target))
+                .ok_or_else(link)?;
+            for rest in components {
+                to = to.join(rest).ok_or_else(link)?;
+            }
+            return Ok(Some(to));
+        }
+        Ok(None)
     }
 
     /// The bytes at exactly this path, links not followed.
