@@ -1,1 +1,13 @@
-//! See ARCHITECTURE.md.
+//! Children: a command is a value, starting it is another matter.
+//!
+//! Every child runs in a process group of its own, so that a deadline or an
+//! interruption ends its grandchildren too; standard input is never inherited,
+//! so that no child can wait for a person who is not there.
+
+mod cancel;
+mod invocation;
+mod runner;
+
+pub use cancel::Cancel;
+pub use invocation::{Invocation, Quoted};
+pub use runner::{Conversation, DuctRunner, Failure, Output, RunError, Runner, find_program};

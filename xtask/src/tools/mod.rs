@@ -1,1 +1,3 @@
-//! See ARCHITECTURE.md.
+//! Foreign programs: how they are called and what their output means.
+
+pub mod git;

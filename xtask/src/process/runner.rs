@@ -1,0 +1,423 @@
+//! Starting what an [`Invocation`] says.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Cancel, Invocation};
+
+/// What a child that ended well has said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Output {
+    /// Exit status; not zero only where the caller allowed it.
+    pub status: i32,
+    /// Everything on standard output.
+    pub stdout: Vec<u8>,
+    /// Everything on standard error.
+    pub stderr: Vec<u8>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// How a child failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// There is no such program.
+    NotFound,
+    /// It could not be started, or its pipes broke.
+    Start(String),
+    /// It ended with this status.
+    Status(i32),
+    /// A signal ended it.
+    Signal(i32),
+    /// It was killed at its deadline.
+    Deadline(Duration),
+    /// It was killed because the user wanted out.
+    Cancelled,
+}
+
+/// A failed command: what was run, how it ended, what it said last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunError {
+    /// The quoted command.
+    pub command: String,
+    /// How it failed.
+    pub failure: Failure,
+    /// How long it took.
+    pub duration: Duration,
+    /// The last lines of its standard error.
+    pub stderr_tail: String,
+}
+
+impl RunError {
+    fn new(invocation: &Invocation, failure: Failure, started: Instant, stderr: &[u8]) -> Self {
+        Self {
+            command: invocation.to_string(),
+            failure,
+            duration: started.elapsed(),
+            stderr_tail: tail(stderr),
+        }
+    }
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` ", self.command)?;
+        match &self.failure {
+            Failure::NotFound => return f.write_str("cannot be started: no such program"),
+            Failure::Start(cause) => return write!(f, "cannot be run: {cause}"),
+            Failure::Status(status) => write!(f, "ended with status {status}")?,
+            Failure::Signal(signal) => write!(f, "was ended by signal {signal}")?,
+            Failure::Deadline(limit) => {
+                write!(
+                    f,
+                    "was killed at its deadline of {:.1} s",
+                    limit.as_secs_f64()
+                )?;
+            }
+            Failure::Cancelled => f.write_str("was interrupted")?,
+        }
+        write!(f, " after {:.1} s", self.duration.as_secs_f64())?;
+        if self.stderr_tail.is_empty() {
+            Ok(())
+        } else {
+            write!(f, ":\n{}", self.stderr_tail)
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+/// The last lines of what a child said.
+fn tail(stderr: &[u8]) -> String {
+    const LINES: usize = 20;
+    const BYTES: usize = 4_000;
+    let start = stderr.len().saturating_sub(BYTES);
+    let text = String::from_utf8_lossy(stderr.get(start..).unwrap_or_default());
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let skip = lines.len().saturating_sub(LINES);
+    lines.get(skip..).unwrap_or_default().join("\n")
+}
+
+/// Starts commands.
+pub trait Runner: Send + Sync {
+    /// Runs to the end and gives the output whatever the exit status; a
+    /// signal, a deadline, an interruption or a failed start is an error.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    fn run_unchecked(&self, invocation: &Invocation) -> Result<Output, RunError>;
+
+    /// Runs to the end; a status other than zero is an error too.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    fn run(&self, invocation: &Invocation) -> Result<Output, RunError> {
+        let started = Instant::now();
+        let output = self.run_unchecked(invocation)?;
+        if output.status == 0 {
+            Ok(output)
+        } else {
+            Err(RunError::new(
+                invocation,
+                Failure::Status(output.status),
+                started,
+                &output.stderr,
+            ))
+        }
+    }
+
+    /// Starts a child that answers questions on its standard input.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    fn converse(&self, invocation: &Invocation) -> Result<Conversation, RunError>;
+}
+
+/// The real thing.
+#[derive(Debug, Clone, Default)]
+pub struct DuctRunner {
+    cancel: Cancel,
+}
+
+impl DuctRunner {
+    /// A runner whose children end when `cancel` is set.
+    pub fn new(cancel: Cancel) -> Self {
+        Self { cancel }
+    }
+}
+
+fn expression(invocation: &Invocation) -> duct::Expression {
+    let mut expression = duct::cmd(&invocation.program, &invocation.args);
+    if let Some(directory) = &invocation.directory {
+        expression = expression.dir(directory);
+    }
+    // duct applies the outermost change first, and later entries shall win.
+    for (name, value) in invocation.environment.iter().rev() {
+        expression = match value {
+            Some(value) => expression.env(name, value),
+            None => expression.env_remove(name),
+        };
+    }
+    expression.before_spawn(|command| {
+        command.process_group(0);
+        Ok(())
+    })
+}
+
+fn start_failure(error: &io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::NotFound {
+        Failure::NotFound
+    } else {
+        Failure::Start(error.to_string())
+    }
+}
+
+/// Kills the process groups that these children lead.
+fn kill_groups(pids: &[u32]) {
+    for pid in pids {
+        if let Some(pid) = i32::try_from(*pid)
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+        {
+            // A group that is gone already is what we want.
+            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+impl Runner for DuctRunner {
+    fn run_unchecked(&self, invocation: &Invocation) -> Result<Output, RunError> {
+        /// How often an interruption is looked for.
+        const POLL: Duration = Duration::from_millis(50);
+        let started = Instant::now();
+        let fail = |failure, stderr: &[u8]| RunError::new(invocation, failure, started, stderr);
+        let expression = expression(invocation)
+            .stdin_bytes(invocation.stdin.clone())
+            .stdout_capture()
+            .stderr_capture()
+            .unchecked();
+        let handle = expression
+            .start()
+            .map_err(|error| fail(start_failure(&error), &[]))?;
+        let output = loop {
+            match handle.wait_timeout(POLL) {
+                Ok(Some(output)) => break output,
+                Ok(None) => {}
+                // A child that ends without reading its standard input
+                // breaks the pipe; its status says what happened.
+                Err(error) => return Err(fail(Failure::Start(error.to_string()), &[])),
+            }
+            let failure = if self.cancel.is_cancelled() {
+                Failure::Cancelled
+            } else if let Some(limit) = invocation.deadline
+                && started.elapsed() >= limit
+            {
+                Failure::Deadline(limit)
+            } else {
+                continue;
+            };
+            kill_groups(&handle.pids());
+            let said = handle.wait_timeout(Duration::from_secs(2));
+            let stderr = said.ok().flatten().map(|output| output.stderr.clone());
+            return Err(fail(failure, &stderr.unwrap_or_default()));
+        };
+        if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&output.status) {
+            return Err(fail(Failure::Signal(signal), &output.stderr));
+        }
+        Ok(Output {
+            status: output.status.code().unwrap_or(-1),
+            stdout: output.stdout.clone(),
+            stderr: output.stderr.clone(),
+            duration: started.elapsed(),
+        })
+    }
+
+    fn converse(&self, invocation: &Invocation) -> Result<Conversation, RunError> {
+        let started = Instant::now();
+        let fail =
+            |error: &io::Error| RunError::new(invocation, start_failure(error), started, &[]);
+        let (questions_end, questions) = io::pipe().map_err(|error| fail(&error))?;
+        let answers = expression(invocation)
+            .stdin_file(questions_end)
+            .stderr_null()
+            .unchecked()
+            .reader()
+            .map_err(|error| fail(&error))?;
+        let answers = Arc::new(answers);
+        Ok(Conversation {
+            questions: Some(questions),
+            reader: BufReader::new(Answers(Arc::clone(&answers))),
+            answers,
+        })
+    }
+}
+
+/// Shares the handle between reading and killing.
+struct Answers(Arc<duct::ReaderHandle>);
+
+impl Read for Answers {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&*self.0).read(buffer)
+    }
+}
+
+/// A child that is asked and answers, one question at a time. It ends when
+/// this value is dropped.
+pub struct Conversation {
+    questions: Option<io::PipeWriter>,
+    reader: BufReader<Answers>,
+    answers: Arc<duct::ReaderHandle>,
+}
+
+impl Conversation {
+    /// Writes one question.
+    ///
+    /// # Errors
+    /// The child is gone.
+    pub fn ask(&mut self, question: &[u8]) -> io::Result<()> {
+        let pipe = self.questions.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        pipe.write_all(question)?;
+        pipe.flush()
+    }
+
+    /// Reads up to and without the next newline.
+    ///
+    /// # Errors
+    /// The child is gone.
+    pub fn line(&mut self) -> io::Result<Vec<u8>> {
+        let mut line = Vec::new();
+        self.reader.read_until(b'\n', &mut line)?;
+        if line.pop() == Some(b'\n') {
+            Ok(line)
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
+    }
+
+    /// Reads exactly so many bytes.
+    ///
+    /// # Errors
+    /// The child is gone.
+    pub fn bytes(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let wanted = u64::try_from(count).map_err(io::Error::other)?;
+        (&mut self.reader).take(wanted).read_to_end(&mut bytes)?;
+        if bytes.len() == count {
+            Ok(bytes)
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
+    }
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        self.questions = None;
+        kill_groups(&self.answers.pids());
+    }
+}
+
+/// Where a program stands in `PATH`, if it does.
+pub fn find_program(name: &str, path: &OsStr) -> Option<std::path::PathBuf> {
+    std::env::split_paths(path)
+        .map(|directory| directory.join(name))
+        .find(|candidate| {
+            rustix::fs::access(candidate, rustix::fs::Access::EXEC_OK).is_ok()
+                && candidate.is_file()
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Invocation {
+        Invocation::new("sh").arg("-c").arg(script)
+    }
+
+    #[test]
+    fn output_and_status_are_captured() {
+        let runner = DuctRunner::default();
+        let output = runner
+            .run(&shell("cat; echo oops >&2").stdin("in"))
+            .unwrap();
+        assert_eq!(
+            (&*output.stdout, &*output.stderr),
+            (&b"in"[..], &b"oops\n"[..])
+        );
+        let error = runner.run(&shell("echo why >&2; exit 7")).unwrap_err();
+        assert_eq!(error.failure, Failure::Status(7));
+        let text = error.to_string();
+        assert!(
+            text.contains("sh -c 'echo why >&2; exit 7'") && text.ends_with("why"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_child_that_ignores_its_input_is_judged_by_its_status() {
+        let big = vec![b'x'; 1 << 20];
+        let output = DuctRunner::default().run_unchecked(&shell("exit 3").stdin(big));
+        assert_eq!(output.unwrap().status, 3);
+    }
+
+    #[test]
+    fn a_missing_program_is_told_apart() {
+        let error = DuctRunner::default()
+            .run(&Invocation::new("no-such-program-here"))
+            .unwrap_err();
+        assert_eq!(error.failure, Failure::NotFound);
+    }
+
+    #[test]
+    fn environment_changes_apply_in_order() {
+        let invocation = shell("echo \"$A-$HOME\"")
+            .env("A", "1")
+            .env("A", "2")
+            .env_remove("HOME");
+        let output = DuctRunner::default().run(&invocation).unwrap();
+        assert_eq!(output.stdout, b"2-\n");
+    }
+
+    #[test]
+    fn a_deadline_ends_grandchildren_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let marker = directory.path().join("alive");
+        let script = format!("(sleep 1; touch '{}') & wait", marker.display());
+        let started = Instant::now();
+        let error = DuctRunner::default()
+            .run(&shell(&script).deadline(Duration::from_millis(200)))
+            .unwrap_err();
+        assert_eq!(error.failure, Failure::Deadline(Duration::from_millis(200)));
+        assert!(started.elapsed() < Duration::from_millis(900));
+        std::thread::sleep(Duration::from_millis(1_200));
+        assert!(!marker.exists(), "the grandchild outlived its group");
+    }
+
+    #[test]
+    fn an_interruption_ends_a_child() {
+        let cancel = Cancel::default();
+        let runner = DuctRunner::new(cancel.clone());
+        let thread = std::thread::spawn(move || runner.run(&shell("sleep 30")));
+        std::thread::sleep(Duration::from_millis(100));
+        cancel.cancel();
+        assert_eq!(
+            thread.join().unwrap().unwrap_err().failure,
+            Failure::Cancelled
+        );
+    }
+
+    #[test]
+    fn a_conversation_answers_and_ends() {
+        let mut talk = DuctRunner::default()
+            .converse(&Invocation::new("cat"))
+            .unwrap();
+        talk.ask(b"one\ntwo!").unwrap();
+        assert_eq!(talk.line().unwrap(), b"one");
+        assert_eq!(talk.bytes(4).unwrap(), b"two!");
+    }
+}
