@@ -1,0 +1,172 @@
+//! Files of a tree in their compact form, and digests of what paths hold.
+
+use std::sync::{Arc, RwLock};
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::term::Digest;
+use crate::syntax::{self, hir};
+use crate::tree::{Kind, Tree, TreePath};
+
+/// Parsed texts by content; shared between snapshots, threads and runs.
+#[derive(Default)]
+pub struct ParseCache(RwLock<FxHashMap<Digest, Arc<hir::File>>>);
+
+/// The files of one tree.
+pub struct Files<'t> {
+    /// The tree.
+    pub tree: &'t Tree,
+    cache: &'t ParseCache,
+    files: RwLock<FxHashMap<TreePath, Result<Arc<hir::File>, String>>>,
+    digests: RwLock<FxHashMap<TreePath, Digest>>,
+}
+
+impl<'t> Files<'t> {
+    /// No file is read yet.
+    pub fn new(tree: &'t Tree, cache: &'t ParseCache) -> Self {
+        Self {
+            tree,
+            cache,
+            files: RwLock::default(),
+            digests: RwLock::default(),
+        }
+    }
+
+    /// The file that `import path` reads: `default.nix` for a directory.
+    pub fn module_file(&self, path: &TreePath) -> Result<TreePath, String> {
+        let place = self.tree.resolve(path).map_err(|error| error.to_string())?;
+        if self.tree.entry(&place).is_some() {
+            return Ok(place);
+        }
+        if self.tree.is_directory(&place)
+            && let Some(default) = place.join("default.nix")
+            && self.tree.entry(&default).is_some()
+        {
+            return self
+                .tree
+                .resolve(&default)
+                .map_err(|error| error.to_string());
+        }
+        Err(format!("{path} does not exist in the repository"))
+    }
+
+    /// The compact form of a file.
+    pub fn file(&self, path: &TreePath) -> Result<Arc<hir::File>, String> {
+        if let Ok(files) = self.files.read()
+            && let Some(found) = files.get(path)
+        {
+            return found.clone();
+        }
+        let loaded = self.load(path);
+        if let Ok(mut files) = self.files.write() {
+            files.insert(path.clone(), loaded.clone());
+        }
+        loaded
+    }
+
+    fn load(&self, path: &TreePath) -> Result<Arc<hir::File>, String> {
+        let bytes = self.tree.read(path).map_err(|error| error.to_string())?;
+        let digest = Digest::of(&bytes);
+        if let Ok(cache) = self.cache.0.read()
+            && let Some(file) = cache.get(&digest)
+        {
+            return Ok(Arc::clone(file));
+        }
+        let text = self.tree.text(path).map_err(|error| error.to_string())?;
+        let file = Arc::new(syntax::lower(Arc::from(text)));
+        if let Ok(mut cache) = self.cache.0.write() {
+            cache.insert(digest, Arc::clone(&file));
+        }
+        Ok(file)
+    }
+
+    /// What a path literal stands for: the bytes, the kind and the name of what
+    /// is there; for Nix files also all that their own paths lead to.
+    pub fn digest(&self, path: &TreePath) -> Digest {
+        self.digest_in(path, &mut FxHashSet::default())
+    }
+
+    fn digest_in(&self, path: &TreePath, busy: &mut FxHashSet<TreePath>) -> Digest {
+        if let Ok(digests) = self.digests.read()
+            && let Some(digest) = digests.get(path)
+        {
+            return *digest;
+        }
+        if !busy.insert(path.clone()) {
+            return Digest::of(b"cycle");
+        }
+        let outermost = busy.len() == 1;
+        let digest = self.compute(path, busy);
+        busy.remove(path);
+        // A digest that was cut short inside a cycle is not kept.
+        if outermost && let Ok(mut digests) = self.digests.write() {
+            digests.insert(path.clone(), digest);
+        }
+        digest
+    }
+
+    fn compute(&self, path: &TreePath, busy: &mut FxHashSet<TreePath>) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        let Some(entry) = self.tree.entry(path) else {
+            if !self.tree.is_directory(path) {
+                // A link in the middle of the path, or nothing at all.
+                return match self.tree.resolve(path) {
+                    Ok(place) if place != *path => self.digest_in(&place, busy),
+                    _ => Digest::of(b"missing"),
+                };
+            }
+            for (name, _) in self.tree.list(path) {
+                if let Some(child) = path.join(&name) {
+                    hasher.update(&self.digest_in(&child, busy).0);
+                    hasher.update(name.as_bytes()).update(&[0]);
+                }
+            }
+            return Digest::finish(&hasher);
+        };
+        hasher.update(match entry.kind() {
+            Kind::File => b"f",
+            Kind::Executable => b"x",
+            Kind::Symlink => b"l",
+        });
+        match self.tree.raw(path) {
+            Ok(bytes) => hasher.update(&bytes),
+            Err(error) => hasher.update(error.to_string().as_bytes()),
+        };
+        if path.as_str().ends_with(".nix")
+            && entry.kind() != Kind::Symlink
+            && let Ok(file) = self.file(path)
+        {
+            for reference in references(&file, path) {
+                hasher.update(reference.as_str().as_bytes()).update(&[0]);
+                hasher.update(&self.digest_in(&reference, busy).0);
+            }
+        }
+        Digest::finish(&hasher)
+    }
+}
+
+/// The places in the tree that a file's path literals lead to; of a path with
+/// interpolation the directory that is certain.
+pub fn references(file: &hir::File, path: &TreePath) -> Vec<TreePath> {
+    let directory = path.parent().unwrap_or_else(TreePath::root);
+    let mut found = Vec::new();
+    for expr in file.exprs() {
+        let hir::Expr::Path(hir::PathBase::Relative, parts) = expr else {
+            continue;
+        };
+        let mut text = String::new();
+        for part in parts {
+            match part {
+                hir::Part::Text(part) => text.push_str(part),
+                hir::Part::Expr(_) => {
+                    text.truncate(text.rfind('/').unwrap_or(0));
+                    break;
+                }
+            }
+        }
+        found.extend(directory.join(&text));
+    }
+    found.sort();
+    found.dedup();
+    found
+}

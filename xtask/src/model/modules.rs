@@ -1,0 +1,389 @@
+//! Collecting the modules of one evaluation, by the module system's own rules.
+//!
+//! Modules are the breadth-first walk of the import tree, first occurrence per
+//! key; definitions merge in the reverse of that order.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::eval::Eval;
+use super::term::{Term, TermKind as K};
+use super::value::{Attribute, Code, Item, Set, Thunk, Unit, Value};
+use crate::syntax::hir::{Name, Param, Range};
+use crate::tree::TreePath;
+
+/// The arguments that modules of one evaluation are called with.
+pub struct Arguments {
+    names: FxHashMap<Name, Thunk>,
+    /// Names that every module gets, whether it asks for them or not.
+    always: Vec<Name>,
+}
+
+impl Arguments {
+    /// Arguments with the given `specialArgs`.
+    pub fn new(eval: &mut Eval<'_>, special: Option<&Set>) -> Self {
+        let mut names = FxHashMap::default();
+        if let Some(special) = special {
+            for (name, attribute) in &special.fixed {
+                let term = Term::new(K::Arg(name.clone()));
+                let thunk = eval.thunk(Code::Named(term, Some(attribute.value)));
+                names.insert(name.clone(), thunk);
+            }
+        }
+        let mut always: Vec<Name> = names.keys().cloned().collect();
+        for name in ["config", "options", "lib"] {
+            let name = Name::from(name);
+            if !names.contains_key(&name) {
+                let thunk = eval.thunk(Code::Named(Term::new(K::Arg(name.clone())), None));
+                names.insert(name.clone(), thunk);
+                always.push(name);
+            }
+        }
+        Self { names, always }
+    }
+
+    fn get(&mut self, eval: &mut Eval<'_>, name: &Name) -> Thunk {
+        if let Some(thunk) = self.names.get(name) {
+            return *thunk;
+        }
+        let thunk = eval.thunk(Code::Named(Term::new(K::Arg(name.clone())), None));
+        self.names.insert(name.clone(), thunk);
+        thunk
+    }
+
+    fn for_function(&mut self, eval: &mut Eval<'_>, param: &Param) -> Thunk {
+        let mut formals: Vec<Name> = match param {
+            Param::Name(_) => Vec::new(),
+            Param::Set { formals, .. } => formals.iter().map(|(name, _)| name.clone()).collect(),
+        };
+        formals.sort();
+        let mut set = Set::default();
+        for name in self.always.clone().iter().chain(&formals) {
+            let value = self.get(eval, name);
+            set.fixed
+                .insert(name.clone(), Attribute { value, at: None });
+        }
+        let set = eval.ready(Value::Set(Rc::new(set)));
+        eval.thunk(Code::Named(Term::new(K::ArgSet(formals)), Some(set)))
+    }
+}
+
+/// Where a module comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A file of the tree.
+    File(TreePath),
+    /// Written where it is imported.
+    Inline(TreePath, Range),
+    /// Not followed: what it is, and why.
+    Opaque(Term, String),
+}
+
+/// One module as the module system sees it.
+#[derive(Debug, Clone)]
+pub struct Module {
+    /// What it is told apart by.
+    pub key: String,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Key of the module that imports it; `None` in the evaluation's own list.
+    pub parent: Option<String>,
+    /// Place of the element in the list that imports it.
+    pub index: usize,
+    /// Steps from the evaluation's own list.
+    pub level: usize,
+    /// Its configuration; `None` for an opaque module.
+    pub(super) config: Option<Thunk>,
+    /// Its option declarations.
+    pub(super) options: Option<Thunk>,
+    pub(super) imports: Vec<Item>,
+    /// Keys and terms it disables.
+    pub disabled: Vec<(Option<String>, Term)>,
+    /// Reserved attributes that matter beside these: `freeformType`, `_file`, ….
+    pub(super) extra: Vec<(Name, Thunk)>,
+}
+
+/// All modules of an evaluation in the order of the walk.
+pub fn collect(eval: &mut Eval<'_>, list: Vec<Item>, args: &mut Arguments) -> Vec<Module> {
+    let mut loaded: FxHashMap<String, Rc<Module>> = FxHashMap::default();
+    // Everything reachable, for the disabled keys.
+    let mut disabled = FxHashSet::default();
+    let mut queue: VecDeque<Rc<Module>> = VecDeque::new();
+    for module in load_all(eval, &list, "", None, 0, args) {
+        queue.push_back(Rc::new(module));
+    }
+    let roots: Vec<Rc<Module>> = queue.iter().cloned().collect();
+    let mut children: FxHashMap<String, Vec<Rc<Module>>> = FxHashMap::default();
+    while let Some(module) = queue.pop_front() {
+        if loaded.contains_key(&module.key) || loaded.len() > 20_000 {
+            continue;
+        }
+        loaded.insert(module.key.clone(), Rc::clone(&module));
+        disabled.extend(module.disabled.iter().filter_map(|(key, _)| key.clone()));
+        let imports = load_all(
+            eval,
+            &module.imports,
+            &module.key,
+            origin_file(&module),
+            module.level + 1,
+            args,
+        );
+        let imports: Vec<Rc<Module>> = imports.into_iter().map(Rc::new).collect();
+        queue.extend(imports.iter().cloned());
+        children.insert(module.key.clone(), imports);
+    }
+    // The walk itself.
+    let mut seen = FxHashSet::default();
+    let mut order = Vec::new();
+    let mut queue: VecDeque<Rc<Module>> = roots.into();
+    while let Some(module) = queue.pop_front() {
+        if disabled.contains(&module.key) || !seen.insert(module.key.clone()) {
+            continue;
+        }
+        for child in children.get(&module.key).into_iter().flatten() {
+            queue.push_back(Rc::clone(child));
+        }
+        order.push((*module).clone());
+    }
+    order
+}
+
+fn origin_file(module: &Module) -> Option<&TreePath> {
+    match &module.origin {
+        Origin::File(path) | Origin::Inline(path, _) => Some(path),
+        Origin::Opaque(..) => None,
+    }
+}
+
+fn load_all(
+    eval: &mut Eval<'_>,
+    items: &[Item],
+    parent: &str,
+    file: Option<&TreePath>,
+    level: usize,
+    args: &mut Arguments,
+) -> Vec<Module> {
+    items
+        .iter()
+        .enumerate()
+        .map(|(index, item)| {
+            let anonymous = format!("{parent}:anon-{}", index + 1);
+            let mut module = match item {
+                Item::One(thunk) => load(eval, *thunk, anonymous, file, args),
+                Item::Splice(thunk) => {
+                    let why = reason(eval, *thunk);
+                    opaque(eval, *thunk, anonymous, &why)
+                }
+            };
+            module.parent = if level == 0 {
+                None
+            } else {
+                Some(parent.to_owned())
+            };
+            module.index = index;
+            module.level = level;
+            module
+        })
+        .collect()
+}
+
+fn reason(eval: &mut Eval<'_>, thunk: Thunk) -> String {
+    match eval.force(thunk) {
+        Value::Opaque(opaque) => opaque.why.to_string(),
+        _ => "it is no list of modules".to_owned(),
+    }
+}
+
+fn opaque(eval: &mut Eval<'_>, thunk: Thunk, key: String, why: &str) -> Module {
+    let term = eval.term(thunk);
+    Module {
+        origin: Origin::Opaque(term, why.to_owned()),
+        ..empty(key)
+    }
+}
+
+fn empty(key: String) -> Module {
+    Module {
+        key,
+        origin: Origin::Inline(TreePath::root(), (0, 0)),
+        parent: None,
+        index: 0,
+        level: 0,
+        config: None,
+        options: None,
+        imports: Vec::new(),
+        disabled: Vec::new(),
+        extra: Vec::new(),
+    }
+}
+
+fn load(
+    eval: &mut Eval<'_>,
+    thunk: Thunk,
+    anonymous: String,
+    parent_file: Option<&TreePath>,
+    args: &mut Arguments,
+) -> Module {
+    match eval.force(thunk) {
+        Value::Path(path) => {
+            let key = format!("/{}", path.as_str());
+            match eval
+                .files
+                .module_file(&path)
+                .and_then(|place| Ok((eval.import(&path)?, place)))
+            {
+                Ok((content, place)) => {
+                    let module = unify(eval, content, key.clone(), &place, args);
+                    Module {
+                        origin: replace_file(module.origin.clone(), &place),
+                        ..module
+                    }
+                }
+                Err(why) => opaque(eval, thunk, key, &why),
+            }
+        }
+        _ => {
+            let file = parent_file.cloned().unwrap_or_else(TreePath::root);
+            unify(eval, thunk, anonymous, &file, args)
+        }
+    }
+}
+
+fn replace_file(origin: Origin, place: &TreePath) -> Origin {
+    match origin {
+        Origin::Opaque(term, why) => Origin::Opaque(term, why),
+        _ => Origin::File(place.clone()),
+    }
+}
+
+fn place(eval: &Eval<'_>, thunk: Thunk, file: &TreePath) -> Origin {
+    match &eval.cells[thunk.0 as usize].code {
+        Code::Expr(unit, expr, _) => {
+            let (path, file) = eval.unit_file(*unit);
+            Origin::Inline(path.clone(), file.range(*expr))
+        }
+        _ => Origin::Inline(file.clone(), (0, 0)),
+    }
+}
+
+fn unify(
+    eval: &mut Eval<'_>,
+    thunk: Thunk,
+    key: String,
+    file: &TreePath,
+    args: &mut Arguments,
+) -> Module {
+    let mut content = thunk;
+    // `args: …` may return a function only by mistake; one call is what Nix does.
+    if let Value::Lambda(closure) = eval.force(thunk) {
+        let argument = args.for_function(eval, &closure.param);
+        content = eval.thunk(Code::Call(thunk, argument));
+    }
+    let origin = place(eval, thunk, file);
+    match eval.force(content) {
+        Value::Set(set) if set.dynamic.is_empty() || !is_structured(&set) => {
+            from_set(eval, &set, content, key, origin)
+        }
+        // `mkMerge [ … ]` or `mkIf c { … }` as a whole module is configuration.
+        Value::Property(_) => Module {
+            origin,
+            config: Some(content),
+            ..empty(key)
+        },
+        Value::Opaque(why) => opaque(eval, thunk, key, &why.why),
+        Value::Update(..) => opaque(eval, thunk, key, "a set that is only partly known"),
+        _ => opaque(eval, thunk, key, "it is neither a set nor a function"),
+    }
+}
+
+fn is_structured(set: &Set) -> bool {
+    set.fixed.contains_key("config") || set.fixed.contains_key("options")
+}
+
+const RESERVED: [&str; 8] = [
+    "_class",
+    "_file",
+    "key",
+    "disabledModules",
+    "imports",
+    "require",
+    "freeformType",
+    "options",
+];
+
+fn from_set(
+    eval: &mut Eval<'_>,
+    set: &Rc<Set>,
+    content: Thunk,
+    key: String,
+    origin: Origin,
+) -> Module {
+    let mut module = Module {
+        origin,
+        ..empty(key)
+    };
+    let get = |name: &str| set.fixed.get(name).map(|attribute| attribute.value);
+    if is_structured(set) {
+        module.config = get("config");
+        module.options = get("options");
+        module
+            .extra
+            .extend(get("meta").map(|meta| (Name::from("meta"), meta)));
+    } else {
+        let mut config = (**set).clone();
+        config.fixed.retain(|name, _| !RESERVED.contains(&&**name));
+        module.config = if config.fixed.len() == set.fixed.len() {
+            Some(content)
+        } else {
+            Some(eval.ready(Value::Set(Rc::new(config))))
+        };
+    }
+    for name in ["freeformType", "_file", "_class"] {
+        module
+            .extra
+            .extend(get(name).map(|thunk| (Name::from(name), thunk)));
+    }
+    if let Some(own) = get("key") {
+        match eval.force(own) {
+            Value::Str(own) => module.key = own.to_string(),
+            Value::Path(path) => module.key = format!("/{}", path.as_str()),
+            _ => {
+                let term = eval.term(own);
+                module.key = format!("key:{:?}", term.digest());
+            }
+        }
+    }
+    for imports in [get("require"), get("imports")].into_iter().flatten() {
+        module.imports.extend(eval.items(imports));
+    }
+    if let Some(disabled) = get("disabledModules") {
+        for item in eval.items(disabled) {
+            let (Item::One(thunk) | Item::Splice(thunk)) = item;
+            let key = disabled_key(eval, thunk);
+            let term = eval.term(thunk);
+            module.disabled.push((key, term));
+        }
+    }
+    module
+}
+
+fn disabled_key(eval: &mut Eval<'_>, thunk: Thunk) -> Option<String> {
+    match eval.force(thunk) {
+        Value::Path(path) => Some(format!("/{}", path.as_str())),
+        Value::Str(text) if text.starts_with('/') => Some(text.to_string()),
+        Value::Set(set) => match eval.force(set.fixed.get("key")?.value) {
+            Value::Str(text) => Some(text.to_string()),
+            Value::Path(path) => Some(format!("/{}", path.as_str())),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Where the binding of an attribute stands.
+pub(super) fn binding_place(eval: &Eval<'_>, attribute: &Attribute) -> Option<(TreePath, Range)> {
+    let (unit, range): (Unit, Range) = attribute.at?;
+    Some((eval.unit_file(unit).0.clone(), range))
+}

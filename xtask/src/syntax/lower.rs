@@ -1,0 +1,473 @@
+//! From the lossless tree to the compact form.
+
+use std::sync::Arc;
+
+use rnix::ast::{self, HasEntry, InterpolPart};
+use rowan::ast::AstNode;
+
+use super::SyntaxError;
+use super::hir::{
+    Attr, Binding, Bindings, Bound, Expr, ExprId, File, Name, Param, Part, PathBase, Range,
+};
+
+pub(super) fn lower(root: &rnix::Root, text: Arc<str>, errors: Vec<SyntaxError>) -> File {
+    let mut lowering = Lowering {
+        exprs: Vec::new(),
+        errors,
+    };
+    let root = lowering.optional(root.expr(), (0, 0));
+    File {
+        text,
+        root,
+        errors: lowering.errors,
+        exprs: lowering.exprs,
+    }
+}
+
+pub(super) fn too_large(text: Arc<str>) -> File {
+    let message = "the file is too large".to_owned();
+    let errors = vec![SyntaxError {
+        start: 0,
+        end: 0,
+        message,
+    }];
+    File {
+        text,
+        root: ExprId(0),
+        errors,
+        exprs: vec![(Expr::Error, (0, 0))],
+    }
+}
+
+struct Lowering {
+    exprs: Vec<(Expr, Range)>,
+    errors: Vec<SyntaxError>,
+}
+
+fn range(node: &rnix::SyntaxNode) -> Range {
+    let range = node.text_range();
+    (range.start().into(), range.end().into())
+}
+
+/// Bindings while they are collected: nested sets are still open for merging.
+#[derive(Default)]
+struct Open {
+    names: Vec<(Name, OpenBound, Range)>,
+    index: rustc_hash::FxHashMap<Name, usize>,
+    dynamic: Vec<(ExprId, OpenBound, Range)>,
+    recursive: bool,
+}
+
+enum OpenBound {
+    Done(Bound),
+    Set(Box<Open>, Range),
+}
+
+impl Lowering {
+    fn add(&mut self, expr: Expr, range: Range) -> ExprId {
+        let id = ExprId(u32::try_from(self.exprs.len()).unwrap_or(u32::MAX));
+        self.exprs.push((expr, range));
+        id
+    }
+
+    fn error(&mut self, range: Range, message: String) {
+        self.errors.push(SyntaxError {
+            start: range.0,
+            end: range.1,
+            message,
+        });
+    }
+
+    fn optional(&mut self, expr: Option<ast::Expr>, around: Range) -> ExprId {
+        match expr {
+            Some(expr) => self.expr(&expr),
+            None => {
+                if self.errors.is_empty() {
+                    self.error(around, "an expression is missing".to_owned());
+                }
+                self.add(Expr::Error, around)
+            }
+        }
+    }
+
+    fn expr(&mut self, expr: &ast::Expr) -> ExprId {
+        stacker::maybe_grow(128 << 10, 4 << 20, || self.expr_here(expr))
+    }
+
+    fn expr_here(&mut self, expr: &ast::Expr) -> ExprId {
+        let at = range(expr.syntax());
+        let lowered = match expr {
+            ast::Expr::Paren(e) => return self.optional(e.expr(), at),
+            ast::Expr::Root(e) => return self.optional(e.expr(), at),
+            ast::Expr::Error(_) => Expr::Error,
+            ast::Expr::Literal(e) => literal(e),
+            ast::Expr::Str(e) => Expr::Str(self.string(e)),
+            ast::Expr::PathRel(e) => Expr::Path(PathBase::Relative, self.path(e.parts())),
+            ast::Expr::PathAbs(e) => Expr::Path(PathBase::Absolute, self.path(e.parts())),
+            ast::Expr::PathHome(e) => Expr::Path(PathBase::Home, self.path(e.parts())),
+            ast::Expr::PathSearch(e) => {
+                let text = e.syntax().text().to_string();
+                let inner = text.trim_start_matches('<').trim_end_matches('>');
+                Expr::Path(PathBase::Search, vec![Part::Text(Arc::from(inner))])
+            }
+            ast::Expr::Ident(e) => Expr::Var(ident(e)),
+            ast::Expr::List(e) => Expr::List(e.items().map(|item| self.expr(&item)).collect()),
+            ast::Expr::AttrSet(e) => {
+                let recursive = e.rec_token().is_some();
+                let mut open = Open {
+                    recursive,
+                    ..Open::default()
+                };
+                self.entries(e, &mut open);
+                return self.close(open, at);
+            }
+            ast::Expr::LetIn(e) => {
+                let bindings = self.let_bindings(e);
+                let body = self.optional(e.body(), at);
+                Expr::Let(bindings, body)
+            }
+            ast::Expr::LegacyLet(e) => {
+                let mut open = Open {
+                    recursive: true,
+                    ..Open::default()
+                };
+                self.entries(e, &mut open);
+                let set = self.close(open, at);
+                Expr::Select(set, vec![Attr::Name(Arc::from("body"))], None)
+            }
+            ast::Expr::With(e) => {
+                let scope = self.optional(e.namespace(), at);
+                Expr::With(scope, self.optional(e.body(), at))
+            }
+            ast::Expr::Lambda(e) => {
+                let param = self.param(e.param(), at);
+                Expr::Lambda(param, self.optional(e.body(), at))
+            }
+            ast::Expr::Apply(e) => {
+                let function = self.optional(e.lambda(), at);
+                Expr::Apply(function, self.optional(e.argument(), at))
+            }
+            ast::Expr::Select(e) => {
+                let base = self.optional(e.expr(), at);
+                let path = self.attrpath(e.attrpath(), at);
+                let default = e.default_expr().map(|default| self.expr(&default));
+                Expr::Select(base, path, default)
+            }
+            ast::Expr::HasAttr(e) => {
+                let base = self.optional(e.expr(), at);
+                Expr::HasAttr(base, self.attrpath(e.attrpath(), at))
+            }
+            ast::Expr::IfElse(e) => {
+                let condition = self.optional(e.condition(), at);
+                let then = self.optional(e.body(), at);
+                Expr::If(condition, then, self.optional(e.else_body(), at))
+            }
+            ast::Expr::Assert(e) => {
+                let condition = self.optional(e.condition(), at);
+                Expr::Assert(condition, self.optional(e.body(), at))
+            }
+            ast::Expr::UnaryOp(e) => {
+                let operand = self.optional(e.expr(), at);
+                e.operator()
+                    .map_or(Expr::Error, |op| Expr::Unary(op, operand))
+            }
+            ast::Expr::BinOp(e) => {
+                let left = self.optional(e.lhs(), at);
+                let right = self.optional(e.rhs(), at);
+                match e.operator() {
+                    Some(ast::BinOpKind::PipeRight) => Expr::Apply(right, left),
+                    Some(ast::BinOpKind::PipeLeft) => Expr::Apply(left, right),
+                    Some(op) => Expr::Binary(op, left, right),
+                    None => Expr::Error,
+                }
+            }
+            ast::Expr::CurPos(_) => Expr::CurPos,
+        };
+        self.add(lowered, at)
+    }
+
+    fn string(&mut self, string: &ast::Str) -> Vec<Part> {
+        let mut parts: Vec<Part> = Vec::new();
+        for part in string.normalized_parts() {
+            match part {
+                InterpolPart::Literal(text) => push_text(&mut parts, &text),
+                InterpolPart::Interpolation(inner) => {
+                    let at = range(inner.syntax());
+                    let id = self.optional(inner.expr(), at);
+                    parts.push(Part::Expr(id));
+                }
+            }
+        }
+        parts
+    }
+
+    fn path(&mut self, path: Vec<InterpolPart<ast::PathContent>>) -> Vec<Part> {
+        let mut parts = Vec::new();
+        for part in path {
+            match part {
+                InterpolPart::Literal(text) => {
+                    push_text(&mut parts, ast::AstToken::syntax(&text).text())
+                }
+                InterpolPart::Interpolation(inner) => {
+                    let at = range(inner.syntax());
+                    let id = self.optional(inner.expr(), at);
+                    parts.push(Part::Expr(id));
+                }
+            }
+        }
+        parts
+    }
+
+    fn attrpath(&mut self, path: Option<ast::Attrpath>, around: Range) -> Vec<Attr> {
+        let Some(path) = path else {
+            self.error(around, "an attribute path is missing".to_owned());
+            return Vec::new();
+        };
+        path.attrs().map(|attr| self.attr(&attr)).collect()
+    }
+
+    fn attr(&mut self, attr: &ast::Attr) -> Attr {
+        match attr {
+            ast::Attr::Ident(name) => Attr::Name(ident(name)),
+            ast::Attr::Dynamic(dynamic) => {
+                let at = range(dynamic.syntax());
+                let id = self.optional(dynamic.expr(), at);
+                // `${"name"}` is a name like any other.
+                match self.exprs.get(id.0 as usize).map(|(expr, _)| expr) {
+                    Some(Expr::Str(parts)) => match fixed_text(parts) {
+                        Some(name) => Attr::Name(name),
+                        None => Attr::Expr(id),
+                    },
+                    _ => Attr::Expr(id),
+                }
+            }
+            ast::Attr::Str(string) => {
+                let parts = self.string(string);
+                match fixed_text(&parts) {
+                    Some(name) => Attr::Name(name),
+                    None => {
+                        let at = range(string.syntax());
+                        Attr::Expr(self.add(Expr::Str(parts), at))
+                    }
+                }
+            }
+        }
+    }
+
+    fn param(&mut self, param: Option<ast::Param>, around: Range) -> Param {
+        match param {
+            Some(ast::Param::IdentParam(param)) => Param::Name(
+                param
+                    .ident()
+                    .map_or_else(|| Arc::from(""), |name| ident(&name)),
+            ),
+            Some(ast::Param::Pattern(pattern)) => {
+                let formals = pattern
+                    .pat_entries()
+                    .filter_map(|entry| {
+                        let name = ident(&entry.ident()?);
+                        let default = entry.default().map(|default| self.expr(&default));
+                        Some((name, default))
+                    })
+                    .collect();
+                let bind = pattern
+                    .pat_bind()
+                    .and_then(|bind| bind.ident())
+                    .map(|name| ident(&name));
+                Param::Set {
+                    formals,
+                    ellipsis: pattern.ellipsis_token().is_some(),
+                    bind,
+                }
+            }
+            None => {
+                self.error(around, "a parameter is missing".to_owned());
+                Param::Name(Arc::from(""))
+            }
+        }
+    }
+
+    fn let_bindings(&mut self, node: &impl HasEntry) -> Bindings {
+        let mut open = Open {
+            recursive: true,
+            ..Open::default()
+        };
+        self.entries(node, &mut open);
+        self.finish(open)
+    }
+
+    fn entries(&mut self, node: &impl HasEntry, open: &mut Open) {
+        for entry in node.entries() {
+            match entry {
+                ast::Entry::Inherit(inherit) => self.inherit(&inherit, open),
+                ast::Entry::AttrpathValue(binding) => {
+                    let at = range(binding.syntax());
+                    let path = self.attrpath(binding.attrpath(), at);
+                    let value = match binding.value() {
+                        // A literal set stays open: later attribute paths may add to it.
+                        Some(ast::Expr::AttrSet(set)) => {
+                            let mut inner = Open {
+                                recursive: set.rec_token().is_some(),
+                                ..Open::default()
+                            };
+                            self.entries(&set, &mut inner);
+                            OpenBound::Set(Box::new(inner), range(set.syntax()))
+                        }
+                        other => OpenBound::Done(Bound::Expr(self.optional(other, at))),
+                    };
+                    self.insert(open, &path, value, at);
+                }
+            }
+        }
+    }
+
+    fn inherit(&mut self, inherit: &ast::Inherit, open: &mut Open) {
+        let at = range(inherit.syntax());
+        let from = inherit.from().map(|from| {
+            let at = range(from.syntax());
+            self.optional(from.expr(), at)
+        });
+        for attr in inherit.attrs() {
+            let at_name = range(attr.syntax());
+            match self.attr(&attr) {
+                Attr::Name(name) => {
+                    let bound = from.map_or(Bound::Inherit, Bound::InheritFrom);
+                    self.insert(open, &[Attr::Name(name)], OpenBound::Done(bound), at_name);
+                }
+                Attr::Expr(_) => {
+                    self.error(at, "a dynamic attribute cannot be inherited".to_owned());
+                }
+            }
+        }
+    }
+
+    fn insert(&mut self, open: &mut Open, path: &[Attr], value: OpenBound, at: Range) {
+        match path {
+            [] => {}
+            [Attr::Name(name)] => match open.index.get(name).copied() {
+                None => {
+                    open.index.insert(name.clone(), open.names.len());
+                    open.names.push((name.clone(), value, at));
+                }
+                Some(index) => match (&mut open.names[index].1, value) {
+                    (OpenBound::Set(existing, _), OpenBound::Set(more, _)) => {
+                        self.merge(existing, *more, at);
+                    }
+                    _ => self.error(at, format!("attribute `{name}` is already defined")),
+                },
+            },
+            [Attr::Name(name), rest @ ..] => {
+                let index = match open.index.get(name).copied() {
+                    Some(index) => index,
+                    None => {
+                        let index = open.names.len();
+                        open.index.insert(name.clone(), index);
+                        let set = OpenBound::Set(Box::default(), at);
+                        open.names.push((name.clone(), set, at));
+                        index
+                    }
+                };
+                match &mut open.names[index].1 {
+                    OpenBound::Set(inner, _) => self.insert(inner, rest, value, at),
+                    OpenBound::Done(_) => {
+                        self.error(at, format!("attribute `{name}` is already defined"));
+                    }
+                }
+            }
+            [Attr::Expr(name), rest @ ..] => {
+                let value = if rest.is_empty() {
+                    value
+                } else {
+                    let mut inner = Open::default();
+                    self.insert(&mut inner, rest, value, at);
+                    OpenBound::Set(Box::new(inner), at)
+                };
+                open.dynamic.push((*name, value, at));
+            }
+        }
+    }
+
+    fn merge(&mut self, into: &mut Open, from: Open, at: Range) {
+        for (name, bound, range) in from.names {
+            self.insert(into, &[Attr::Name(name)], bound, range);
+        }
+        into.dynamic.extend(from.dynamic);
+        if from.recursive && !into.recursive && into.names.is_empty() {
+            into.recursive = true;
+        }
+        let _ = at;
+    }
+
+    fn finish(&mut self, open: Open) -> Bindings {
+        let fixed = open
+            .names
+            .into_iter()
+            .map(|(name, bound, range)| {
+                let bound = match bound {
+                    OpenBound::Done(bound) => bound,
+                    OpenBound::Set(inner, at) => Bound::Expr(self.close(*inner, at)),
+                };
+                Binding { name, bound, range }
+            })
+            .collect();
+        let dynamic = open
+            .dynamic
+            .into_iter()
+            .map(|(name, bound, range)| {
+                let value = match bound {
+                    OpenBound::Set(inner, at) => self.close(*inner, at),
+                    OpenBound::Done(Bound::Expr(id)) => id,
+                    OpenBound::Done(_) => self.add(Expr::Error, range),
+                };
+                (name, value, range)
+            })
+            .collect();
+        Bindings { fixed, dynamic }
+    }
+
+    fn close(&mut self, open: Open, at: Range) -> ExprId {
+        let recursive = open.recursive;
+        let bindings = self.finish(open);
+        self.add(
+            Expr::Set {
+                recursive,
+                bindings,
+            },
+            at,
+        )
+    }
+}
+
+fn ident(ident: &ast::Ident) -> Name {
+    Arc::from(ident.syntax().text().to_string())
+}
+
+fn literal(literal: &ast::Literal) -> Expr {
+    match literal.kind() {
+        ast::LiteralKind::Integer(token) => token.value().map_or(Expr::Error, Expr::Int),
+        ast::LiteralKind::Float(token) => {
+            Expr::Float(Arc::from(ast::AstToken::syntax(&token).text()))
+        }
+        ast::LiteralKind::Uri(token) => Expr::Str(vec![Part::Text(Arc::from(
+            ast::AstToken::syntax(&token).text(),
+        ))]),
+    }
+}
+
+fn push_text(parts: &mut Vec<Part>, text: &str) {
+    if text.is_empty() {
+        return;
+    }
+    match parts.last_mut() {
+        Some(Part::Text(last)) => *last = Arc::from(format!("{last}{text}")),
+        _ => parts.push(Part::Text(Arc::from(text))),
+    }
+}
+
+fn fixed_text(parts: &[Part]) -> Option<Name> {
+    match parts {
+        [] => Some(Arc::from("")),
+        [Part::Text(text)] => Some(text.clone()),
+        _ => None,
+    }
+}
