@@ -96,8 +96,8 @@ in
   networking.nameservers = [ "192.0.2.2" ];
 
   boot.kernel.sysctl = {
-    "net.ipv4.conf.all.forwarding" = mkDefault true;
-    "net.ipv6.conf.all.forwarding" = mkDefault true;
+    "net.ipv4.conf.all.forwarding" = true;
+    "net.ipv6.conf.all.forwarding" = true;
     "net.ipv6.conf.${wan}.accept_ra" = 2;
     "net.netfilter.nf_conntrack_max" = 131072;
     "net.core.default_qdisc" = "fq_codel";

@@ -197,8 +197,6 @@ in
   services.samba = {
     enable = true;
     openFirewall = true;
-    nmbd.enable = false;
-    winbindd.enable = false;
   };
   environment.etc."samba/smb.conf".source = lib.mkForce ./smb.conf;
   services.samba-wsdd = {
