@@ -1,0 +1,576 @@
+//! Cuts definitions out of a module: the text of some of them for another
+//! file, and the text of the file without them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use rnix::{SyntaxKind, SyntaxNode};
+use rowan::ast::AstNode;
+
+use super::anatomy::{Anatomy, Block, Entry, ItemId, Value};
+use super::comments::{Slot, span};
+use super::reindent::Lines;
+use crate::edit::TextEdit;
+use crate::tree::TreePath;
+
+/// A file, taken apart, with what copying text out of it needs.
+pub struct Carver<'a> {
+    /// The file.
+    pub anatomy: &'a Anatomy,
+    lines: Lines,
+    /// Section headers and loose comments that leave with an item.
+    owned: BTreeMap<ItemId, Vec<Range<usize>>>,
+    /// The same, by place.
+    leaving: BTreeSet<usize>,
+    moved: &'a BTreeSet<ItemId>,
+}
+
+/// One entry of generated text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Whether a blank line goes above it.
+    pub blank: bool,
+    /// The lines, indented, without the last newline.
+    pub text: String,
+}
+
+/// What a copy is made for.
+pub struct Copy<'a> {
+    /// The items to copy.
+    pub select: &'a BTreeSet<ItemId>,
+    /// The directory of the file that the text goes to.
+    pub directory: &'a TreePath,
+    /// Values to put in place of others, by range of the source.
+    pub replace: &'a [(Range<usize>, String)],
+}
+
+impl<'a> Carver<'a> {
+    /// Prepares to move `moved` out of a file.
+    pub fn new(anatomy: &'a Anatomy, moved: &'a BTreeSet<ItemId>) -> Self {
+        let mut carver = Self {
+            anatomy,
+            lines: Lines::of(&anatomy.root),
+            owned: BTreeMap::new(),
+            leaving: BTreeSet::new(),
+            moved,
+        };
+        for config in &anatomy.configs {
+            for block in all_blocks(&config.value) {
+                carver.assign_comments(block);
+            }
+        }
+        carver
+    }
+
+    fn gone(&self, entry: &Entry) -> bool {
+        match entry {
+            Entry::Leaf(id) => self.moved.contains(id),
+            Entry::Group { items, .. } => items.clone().all(|id| self.moved.contains(&id)),
+            Entry::Frame => false,
+        }
+    }
+
+    /// Decides which section headers and loose comments leave, and with whom.
+    fn assign_comments(&mut self, block: &Block) {
+        let gone: Vec<bool> = block.entries.iter().map(|entry| self.gone(entry)).collect();
+        for (at, slot) in block.slots.slots.iter().enumerate() {
+            let section_gone = block
+                .slots
+                .slots
+                .iter()
+                .zip(&gone)
+                .all(|(other, gone)| other.section != slot.section || *gone);
+            if section_gone && !slot.headers.is_empty() {
+                if let Some(owner) = first_item(&block.entries[at]) {
+                    self.give(owner, &slot.headers);
+                }
+            }
+            for loose in &slot.loose {
+                let paths = self.commented_paths(loose);
+                let related = |entry: &Entry| {
+                    first_item(entry).and_then(|id| self.anatomy.items.get(id)).is_some_and(
+                        |item| {
+                            let depth = item.path.len().saturating_sub(prefix_len(block, item));
+                            let own = &item.path[item.path.len() - depth..];
+                            paths.iter().any(|path| {
+                                let shared = own.iter().zip(path).take_while(|(a, b)| a == b).count();
+                                shared >= 2.min(own.len()).min(path.len()).max(1)
+                            })
+                        },
+                    )
+                };
+                let before = at.checked_sub(1);
+                let owner = [before, Some(at)]
+                    .into_iter()
+                    .flatten()
+                    .find(|&candidate| gone[candidate] && related(&block.entries[candidate]));
+                if let Some(owner) = owner.and_then(|at| first_item(&block.entries[at])) {
+                    self.give(owner, std::slice::from_ref(loose));
+                }
+            }
+        }
+    }
+
+    fn give(&mut self, owner: ItemId, ranges: &[Range<usize>]) {
+        for range in ranges {
+            self.leaving.insert(range.start);
+            self.owned.entry(owner).or_default().push(range.clone());
+        }
+    }
+
+    /// The paths that a block of commented-out code binds.
+    fn commented_paths(&self, range: &Range<usize>) -> Vec<Vec<String>> {
+        let mut code = String::from("{\n");
+        for line in self.anatomy.slice(range.clone()).lines() {
+            code.push_str(line.trim_start().trim_start_matches('#'));
+            code.push('\n');
+        }
+        code.push('}');
+        rnix::Root::parse(&code)
+            .syntax()
+            .descendants()
+            .filter_map(rnix::ast::AttrpathValue::cast)
+            .filter_map(|binding| binding.attrpath())
+            .map(|path| super::anatomy::static_path(&path).0)
+            .collect()
+    }
+
+    /// The text of the selected items of a value that stands at the top of a
+    /// configuration, as entries of a set at this indentation; `None` when the
+    /// value is wrapped and has to be copied as an expression.
+    pub fn entries(&self, value: &Value, copy: &Copy<'_>, indent: usize) -> Option<Vec<Piece>> {
+        match value {
+            Value::Set(block) => Some(self.pieces(block, copy, indent)),
+            Value::Update { left, right, .. } => {
+                let mut pieces = self.entries(left, copy, indent)?;
+                pieces.extend(self.entries(right, copy, indent)?);
+                Some(pieces)
+            }
+            Value::Opaque(_) => Some(Vec::new()),
+            Value::Around { .. } | Value::Merge { .. } => {
+                if selects(value, copy.select) {
+                    None
+                } else {
+                    Some(Vec::new())
+                }
+            }
+        }
+    }
+
+    /// The selected items of a block, each with its comments.
+    fn pieces(&self, block: &Block, copy: &Copy<'_>, indent: usize) -> Vec<Piece> {
+        let mut pieces: Vec<Piece> = Vec::new();
+        let mut gap = false;
+        for (slot, entry) in block.slots.slots.iter().zip(&block.entries) {
+            let Some(piece) = self.piece(slot, entry, copy, indent, "") else {
+                gap = true;
+                continue;
+            };
+            let multi = |piece: &Piece| piece.text.contains('\n');
+            let apart = gap && pieces.last().is_some_and(|last| multi(last) || multi(&piece));
+            pieces.push(Piece {
+                blank: !pieces.is_empty() && (piece.blank || apart),
+                text: piece.text,
+            });
+            gap = false;
+        }
+        pieces
+    }
+
+    fn piece(
+        &self,
+        slot: &Slot,
+        entry: &Entry,
+        copy: &Copy<'_>,
+        indent: usize,
+        prefix: &str,
+    ) -> Option<Piece> {
+        let items: Range<ItemId> = match entry {
+            Entry::Leaf(id) => *id..*id + 1,
+            Entry::Group { items, .. } => items.clone(),
+            Entry::Frame => return None,
+        };
+        if !items.clone().any(|id| copy.select.contains(&id)) {
+            return None;
+        }
+        let pad = " ".repeat(indent);
+        let mut text = String::new();
+        let mut blank = slot.blank_above;
+        // Headers and loose comments of this very slot; those of slots inside
+        // are handled when they are reached.
+        let first = items.start;
+        for range in self.owned.get(&first).into_iter().flatten() {
+            let is_here = range.start >= slot.extent.start && range.start < slot.own_start;
+            if is_here && copy.select.contains(&first) {
+                text.push_str(&pad);
+                text.push_str(&self.copy(range.clone(), indent, copy));
+                text.push_str(if self.blank_after(range.end) { "\n\n" } else { "\n" });
+                blank = true;
+            }
+        }
+        let start = span(slot.node.text_range()).start;
+        let whole = items.clone().all(|id| copy.select.contains(&id));
+        let comments_leave = whole
+            || (items.clone().all(|id| self.moved.contains(&id)) && copy.select.contains(&first));
+        if comments_leave && slot.own_start < start {
+            text.push_str(&pad);
+            text.push_str(&self.copy_at(slot.own_start..start, slot.own_start, indent, copy));
+            // The copied range ends with the indentation of the binding.
+            text.truncate(text.trim_end_matches([' ', '\t']).len());
+            if !text.ends_with('\n') {
+                text.push(' ');
+            } else {
+                text.push_str(&pad);
+            }
+        } else {
+            text.push_str(&pad);
+        }
+        if whole {
+            text.push_str(prefix);
+            text.push_str(&self.copy_at(start..slot.own_end, start, indent, copy));
+        } else if let Entry::Group { value, .. } = entry {
+            self.part_of_group(slot, value, copy, indent, prefix, &mut text)?;
+        }
+        // Loose comments that stand above the next slot follow us.
+        for range in self.owned.get(&first).into_iter().flatten() {
+            if range.start >= slot.own_end && copy.select.contains(&first) {
+                text.push_str("\n\n");
+                text.push_str(&pad);
+                text.push_str(&self.copy(range.clone(), indent, copy));
+            }
+        }
+        Some(Piece { blank, text })
+    }
+
+    /// A group of which only some items are wanted.
+    fn part_of_group(
+        &self,
+        slot: &Slot,
+        value: &Value,
+        copy: &Copy<'_>,
+        indent: usize,
+        prefix: &str,
+        text: &mut String,
+    ) -> Option<()> {
+        let start = span(slot.node.text_range()).start;
+        if let Some((inner_slot, inner_entry)) = self.only_child(value, copy) {
+            let path = rnix::ast::AttrpathValue::cast(slot.node.clone())?.attrpath()?;
+            let prefix = format!("{prefix}{}.", path.syntax().text());
+            let piece = self.piece(inner_slot, inner_entry, copy, indent, &prefix)?;
+            text.truncate(text.trim_end_matches(' ').len());
+            text.push_str(&piece.text);
+            return Some(());
+        }
+        let rendered = self.render(value, copy, indent)?;
+        let range = span(value.node().text_range());
+        text.push_str(prefix);
+        text.push_str(&self.copy_at(start..range.start, start, indent, copy));
+        text.push_str(&rendered);
+        text.push_str(&self.copy_at(range.end..slot.own_end, start, indent, copy));
+        Some(())
+    }
+
+    /// The one wanted entry of a plain set that can be spelt `a.b = …`.
+    fn only_child<'v>(&self, value: &'v Value, copy: &Copy<'_>) -> Option<(&'v Slot, &'v Entry)> {
+        let Value::Set(block) = value else {
+            return None;
+        };
+        let open = span(block.set.text_range()).start;
+        if self.anatomy.slice(open..block.slots.open_end).contains('#') {
+            return None;
+        }
+        let mut wanted = block
+            .slots
+            .slots
+            .iter()
+            .zip(&block.entries)
+            .filter(|(_, entry)| selects_entry(entry, copy.select));
+        let only = wanted.next()?;
+        (wanted.next().is_none() && only.0.node.kind() == SyntaxKind::NODE_ATTRPATH_VALUE)
+            .then_some(only)
+    }
+
+    /// A value with only the selected items left, as an expression whose first
+    /// line continues a line at this indentation; `None` if nothing is left.
+    pub fn render(&self, value: &Value, copy: &Copy<'_>, indent: usize) -> Option<String> {
+        if !selects(value, copy.select) {
+            return None;
+        }
+        let range = span(value.node().text_range());
+        let pad = " ".repeat(indent);
+        match value {
+            Value::Opaque(_) => None,
+            Value::Set(block) => {
+                let mut text =
+                    self.copy_at(range.start..block.slots.open_end, range.start, indent, copy);
+                for piece in self.pieces(block, copy, indent + 2) {
+                    text.push_str(if piece.blank { "\n\n" } else { "\n" });
+                    text.push_str(&piece.text);
+                }
+                text.push('\n');
+                text.push_str(&pad);
+                text.push('}');
+                Some(text)
+            }
+            Value::Around { inner, .. } => {
+                let hole = span(inner.node().text_range());
+                let mut text = self.copy_at(range.start..hole.start, range.start, indent, copy);
+                text.push_str(&self.render(inner, copy, indent)?);
+                text.push_str(&self.copy_at(hole.end..range.end, range.start, indent, copy));
+                Some(text)
+            }
+            Value::Merge { list, elements, .. } => {
+                let hole = span(list.text_range());
+                let mut text = self.copy_at(range.start..hole.start, range.start, indent, copy);
+                text.push('[');
+                for (node, value) in elements {
+                    let Some(element) = self.render(value, copy, indent + 2) else {
+                        continue;
+                    };
+                    let (outer, inner) = (span(node.text_range()), span(value.node().text_range()));
+                    text.push('\n');
+                    text.push_str(&pad);
+                    text.push_str("  ");
+                    text.push_str(self.anatomy.slice(outer.start..inner.start));
+                    text.push_str(&element);
+                    text.push_str(self.anatomy.slice(inner.end..outer.end));
+                }
+                text.push('\n');
+                text.push_str(&pad);
+                text.push(']');
+                text.push_str(&self.copy_at(hole.end..range.end, range.start, indent, copy));
+                Some(text)
+            }
+            Value::Update { left, right, .. } => {
+                match (
+                    self.render(left, copy, indent),
+                    self.render(right, copy, indent),
+                ) {
+                    (Some(left), Some(right)) => Some(format!("{left} // {right}")),
+                    (left, right) => left.or(right),
+                }
+            }
+        }
+    }
+
+    fn blank_after(&self, at: usize) -> bool {
+        let rest = self.anatomy.text.get(at..).unwrap_or_default();
+        rest.chars()
+            .take_while(|c| c.is_whitespace())
+            .filter(|c| *c == '\n')
+            .count()
+            >= 2
+    }
+
+    /// Copies a range to another indentation, paths rebased.
+    fn copy(&self, range: Range<usize>, indent: usize, copy: &Copy<'_>) -> String {
+        let base = range.start;
+        self.copy_at(range, base, indent, copy)
+    }
+
+    /// The same; the indentation of the line of `base` counts as the old one.
+    pub fn copy_at(
+        &self,
+        range: Range<usize>,
+        base: usize,
+        indent: usize,
+        copy: &Copy<'_>,
+    ) -> String {
+        let old = self.anatomy.indent_at(base);
+        let delta = signed(indent) - signed(old);
+        let mut replace: Vec<(Range<usize>, String)> = copy.replace.to_vec();
+        replace.extend(
+            super::paths::rebased(self.anatomy, copy.directory)
+                .into_iter()
+                .filter(|(hole, _)| {
+                    range.start <= hole.start
+                        && hole.end <= range.end
+                        && !copy
+                            .replace
+                            .iter()
+                            .any(|(other, _)| other.start <= hole.start && hole.end <= other.end)
+                }),
+        );
+        replace.sort_by_key(|(hole, _)| hole.start);
+        self.lines.copy(&self.anatomy.text, range, delta, &replace)
+    }
+
+    /// The edits that take the moved items out of their file.
+    pub fn removals(&self) -> Vec<TextEdit> {
+        let mut edits = Vec::new();
+        for config in &self.anatomy.configs {
+            self.remove_from(&config.value, &mut edits);
+        }
+        edits
+    }
+
+    fn remove_from(&self, value: &Value, edits: &mut Vec<TextEdit>) {
+        match value {
+            Value::Opaque(_) => {}
+            Value::Set(block) => self.remove_from_block(block, edits),
+            Value::Around { inner, .. } => self.remove_from(inner, edits),
+            Value::Update { left, right, .. } => {
+                self.remove_from(left, edits);
+                self.remove_from(right, edits);
+            }
+            Value::Merge { elements, .. } => {
+                for (node, value) in elements {
+                    if self.is_emptied(value) {
+                        let range = span(node.text_range());
+                        edits.push(self.with_space_before(range));
+                    } else {
+                        self.remove_from(value, edits);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether nothing would be left of a value.
+    fn is_emptied(&self, value: &Value) -> bool {
+        let blocks = value.blocks();
+        !blocks.is_empty()
+            && blocks.iter().all(|block| {
+                !block.entries.is_empty() && block.entries.iter().all(|entry| self.gone(entry))
+            })
+            && !matches!(value, Value::Merge { elements, .. }
+                if elements.iter().any(|(_, value)| matches!(value, Value::Opaque(_))))
+    }
+
+    fn with_space_before(&self, range: Range<usize>) -> TextEdit {
+        let before = self.anatomy.text.get(..range.start).unwrap_or_default();
+        TextEdit {
+            range: before.trim_end().len()..range.end,
+            insert: String::new(),
+        }
+    }
+
+    fn remove_from_block(&self, block: &Block, edits: &mut Vec<TextEdit>) {
+        let mut kept_before = false;
+        let mut removed_before = false;
+        for (slot, entry) in block.slots.slots.iter().zip(&block.entries) {
+            let stays: Vec<&Range<usize>> = slot
+                .headers
+                .iter()
+                .chain(&slot.loose)
+                .filter(|range| !self.leaving.contains(&range.start))
+                .collect();
+            if self.gone(entry) {
+                // What stays of the comments keeps the space before it.
+                let mut at = slot.extent.start;
+                for range in &stays {
+                    let lead = self.space_start(range.start).max(at);
+                    push_removal(edits, at..lead);
+                    at = range.end;
+                    kept_before = true;
+                }
+                push_removal(edits, at..slot.extent.end);
+                removed_before = true;
+                continue;
+            }
+            // Loose comments may leave with the slot before.
+            for range in slot.headers.iter().chain(&slot.loose) {
+                if self.leaving.contains(&range.start) {
+                    push_removal(edits, self.space_start(range.start)..range.end);
+                }
+            }
+            if removed_before && !kept_before {
+                let end = self.anatomy.text.len();
+                let lead = self.anatomy.slice(slot.extent.start..end);
+                let space = &lead[..lead.len() - lead.trim_start().len()];
+                let newlines = space.matches('\n').count();
+                if newlines > 1
+                    && let Some(last) = space.rfind('\n')
+                {
+                    push_removal(edits, slot.extent.start..slot.extent.start + last);
+                }
+            }
+            kept_before = true;
+            if let Entry::Group { value, .. } = entry {
+                self.remove_from(value, edits);
+            }
+        }
+    }
+
+    /// Start of the white space that ends at `at`.
+    fn space_start(&self, at: usize) -> usize {
+        let before = self.anatomy.text.get(..at).unwrap_or_default();
+        before.trim_end().len()
+    }
+}
+
+fn push_removal(edits: &mut Vec<TextEdit>, range: Range<usize>) {
+    if !range.is_empty() {
+        edits.push(TextEdit {
+            range,
+            insert: String::new(),
+        });
+    }
+}
+
+fn signed(value: usize) -> isize {
+    isize::try_from(value).unwrap_or(isize::MAX)
+}
+
+/// How many names of an item's path stand outside of a block.
+fn prefix_len(block: &Block, item: &super::anatomy::Item) -> usize {
+    let node = &item.node;
+    let mut inside = 0;
+    let mut current: Option<SyntaxNode> = Some(node.clone());
+    while let Some(it) = current {
+        if it == block.set {
+            break;
+        }
+        if let Some(binding) = rnix::ast::AttrpathValue::cast(it.clone()) {
+            inside += binding
+                .attrpath()
+                .map_or(0, |path| super::anatomy::static_path(&path).0.len());
+        } else if it.kind() == SyntaxKind::NODE_INHERIT {
+            inside += 1;
+        }
+        current = it.parent();
+    }
+    item.path.len().saturating_sub(inside)
+}
+
+fn first_item(entry: &Entry) -> Option<ItemId> {
+    match entry {
+        Entry::Leaf(id) => Some(*id),
+        Entry::Group { items, .. } => items.clone().next(),
+        Entry::Frame => None,
+    }
+}
+
+fn selects_entry(entry: &Entry, select: &BTreeSet<ItemId>) -> bool {
+    match entry {
+        Entry::Leaf(id) => select.contains(id),
+        Entry::Group { items, .. } => items.clone().any(|id| select.contains(&id)),
+        Entry::Frame => false,
+    }
+}
+
+/// Whether any selected item is inside of a value.
+pub fn selects(value: &Value, select: &BTreeSet<ItemId>) -> bool {
+    value
+        .blocks()
+        .iter()
+        .flat_map(|block| &block.entries)
+        .any(|entry| selects_entry(entry, select))
+}
+
+/// All literal sets of a value, nested groups included.
+fn all_blocks(value: &Value) -> Vec<&Block> {
+    let mut found = Vec::new();
+    let mut queue: Vec<&Value> = vec![value];
+    while let Some(value) = queue.pop() {
+        for block in value.blocks() {
+            found.push(block);
+            queue.extend(block.entries.iter().filter_map(|entry| match entry {
+                Entry::Group { value, .. } => Some(value),
+                _ => None,
+            }));
+        }
+    }
+    found
+}
+
