@@ -14,6 +14,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::journal::transaction::IndexState;
 use crate::process::{Failure, Invocation, Output, RunError, Runner};
 
 pub use parse::{ParseError, Staged, Status, StatusEntry, TreeEntry};
@@ -73,20 +74,6 @@ impl GitError {
     pub fn is_cancelled(&self) -> bool {
         matches!(self, Self::Run(error) if error.failure == Failure::Cancelled)
     }
-}
-
-/// The state of one path in the index.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IndexChange {
-    /// Not in the index.
-    Absent,
-    /// This mode and object.
-    Entry {
-        /// File mode, such as `100644`.
-        mode: String,
-        /// Object name.
-        object: String,
-    },
 }
 
 /// A repository with a work tree, seen from one directory in it.
@@ -243,28 +230,28 @@ impl Git {
     ///
     /// # Errors
     /// git fails.
-    pub fn index_entries(&self, paths: &[&OsStr]) -> Result<Vec<IndexChange>, GitError> {
-        if paths.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut invocation = quiet(&self.directory)
-            .env("GIT_OPTIONAL_LOCKS", "0")
-            .args(["ls-files", "-z", "--stage", "--"]);
-        invocation = invocation.args(paths);
-        let output = self.runner.run(&invocation)?;
-        let staged = parse::staged(&output.stdout).map_err(|error| error.of("ls-files"))?;
-        Ok(paths
-            .iter()
-            .map(|path| {
+    pub fn index_entries(&self, paths: &[&OsStr]) -> Result<Vec<IndexState>, GitError> {
+        /// Paths per call, for the limit on the length of a command line.
+        const CHUNK: usize = 500;
+        let mut states = Vec::with_capacity(paths.len());
+        for chunk in paths.chunks(CHUNK) {
+            let invocation = quiet(&self.directory)
+                .env("GIT_OPTIONAL_LOCKS", "0")
+                .args(["ls-files", "-z", "--stage", "--"])
+                .args(chunk);
+            let output = self.runner.run(&invocation)?;
+            let staged = parse::staged(&output.stdout).map_err(|error| error.of("ls-files"))?;
+            states.extend(chunk.iter().map(|path| {
                 staged
                     .iter()
                     .find(|entry| entry.path.as_os_str() == *path)
-                    .map_or(IndexChange::Absent, |entry| IndexChange::Entry {
+                    .map_or(IndexState::Absent, |entry| IndexState::Entry {
                         mode: entry.mode.clone(),
                         object: entry.object.clone(),
                     })
-            })
-            .collect())
+            }));
+        }
+        Ok(states)
     }
 
     /// Sets index entries to exactly these states, without a look at the disk.
@@ -272,7 +259,7 @@ impl Git {
     ///
     /// # Errors
     /// git fails: the index is locked, or an object is gone.
-    pub fn set_index(&self, changes: &[(&OsStr, &IndexChange)]) -> Result<(), GitError> {
+    pub fn set_index(&self, changes: &[(&OsStr, &IndexState)]) -> Result<(), GitError> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -280,8 +267,8 @@ impl Git {
         for (path, change) in changes {
             let line = match change {
                 // The object name of a removal is ignored, but must be there.
-                IndexChange::Absent => format!("0 {}\t", "0".repeat(40)),
-                IndexChange::Entry { mode, object } => format!("{mode} {object}\t"),
+                IndexState::Absent => format!("0 {}\t", "0".repeat(40)),
+                IndexState::Entry { mode, object } => format!("{mode} {object}\t"),
             };
             input.extend_from_slice(line.as_bytes());
             input.extend_from_slice(path.as_bytes());
