@@ -7,6 +7,7 @@
 }:
 let
   port = 5000;
+  builderKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMm6X9U5Kul9e6Ce/yRiY+hdMNDzbSRN+4y3bQYgg4XJ";
   people = [
     "helm"
     "sextant"
@@ -45,7 +46,7 @@ in
     isSystemUser = true;
     group = "builder";
     shell = pkgs.bashInteractive;
-    openssh.authorizedKeys.keys = map (name: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMm6X9U5Kul9e6Ce/yRiY+hdMNDzbSRN+4y3bQYgg4XJ builder@${name}") people;
+    openssh.authorizedKeys.keys = map (name: "${builderKey} builder@${name}") people;
   };
   users.groups.builder = { };
 

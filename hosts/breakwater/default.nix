@@ -33,7 +33,12 @@ let
     };
   };
 
-  # only nftables below needs it
+  # only nftables below needs these
+  guestPorts = [
+    53
+    67
+    123
+  ];
   portList = ports: concatMapStringsSep ", " toString ports;
 in
 {
@@ -116,13 +121,7 @@ in
             ct state established,related accept
             ct state invalid drop
             iifname { "lo", "br0", "wg0" } accept
-            iifname { "guest", "shop" } udp dport { ${
-              portList [
-                53
-                67
-                123
-              ]
-            } } accept
+            iifname { "guest", "shop" } udp dport { ${portList guestPorts} } accept
             iifname { "guest", "shop" } tcp dport 53 accept
             iifname "${wan}" ip protocol icmp limit rate 10/second accept
             iifname "${wan}" meta l4proto ipv6-icmp accept

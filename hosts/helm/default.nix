@@ -30,8 +30,7 @@ let
   bench = with pkgs; [
     openocd
     picocom
-    probe-rs
-    saleae-logic-2
+    # saleae-logic-2 # not free
     sigrok-cli
   ];
 in
@@ -78,7 +77,7 @@ in
   #### Development ############################################################
   environment.systemPackages =
     rustTools
-    ++ (lib.filter (p: p.pname or "" != "saleae-logic-2") bench)
+    ++ bench
     ++ (with pkgs; [
       age
       cmake
@@ -86,7 +85,6 @@ in
       gdb
       gnumake
       kicad
-      nixfmt-rfc-style
       nix-tree
       python3
     ])

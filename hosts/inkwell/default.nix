@@ -138,7 +138,6 @@ in
     "lp"
     "scanner"
   ];
-  users.users.scanner.isSystemUser = lib.mkDefault true;
 
   services.udev.extraRules = ''
     # the label printer shows up under several ids
@@ -172,11 +171,11 @@ in
 
   environment.systemPackages = with pkgs; [
     ghostscript
-    poppler_utils
+    qpdf
     usbutils
     (writeShellScriptBin "unjam" ''
       # throw away what hangs in a queue
-      ${config.services.printing.package or pkgs.cups}/bin/cancel -a ''${1:-office}
+      ${pkgs.cups}/bin/cancel -a ''${1:-office}
       ${pkgs.cups}/bin/cupsenable ''${1:-office}
     '')
   ];

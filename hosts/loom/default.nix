@@ -12,12 +12,20 @@ let
 
   cfg = config.services.forgejo;
 
-  mkHardening = extra: {
-    NoNewPrivileges = true;
-    PrivateTmp = true;
-    ProtectHome = true;
-    ProtectKernelTunables = true;
-  } // extra;
+  robots = pkgs.writeText "robots.txt" ''
+    User-agent: *
+    Disallow: /
+  '';
+
+  mkHardening =
+    extra:
+    {
+      NoNewPrivileges = true;
+      PrivateTmp = true;
+      ProtectHome = true;
+      ProtectKernelTunables = true;
+    }
+    // extra;
 in
 {
   imports = [
@@ -115,7 +123,7 @@ in
   systemd.tmpfiles.rules = [
     "d ${cfg.customDir}/templates 0750 ${cfg.user} ${cfg.group} - -"
     "L+ ${cfg.customDir}/templates/home.tmpl - - - - ${./templates/home.tmpl}"
-    "L+ ${cfg.customDir}/public/robots.txt - - - - ${pkgs.writeText "robots.txt" "User-agent: *\nDisallow: /\n"}"
+    "L+ ${cfg.customDir}/public/robots.txt - - - - ${robots}"
   ];
 
   ### Database ##############################################################

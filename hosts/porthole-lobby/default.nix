@@ -7,6 +7,12 @@
 }:
 let
   url = "http://127.0.0.1:8080/";
+  output = "HDMI-A-1";
+  # how to reach the compositor from outside
+  environment = {
+    WAYLAND_DISPLAY = "wayland-0";
+    XDG_RUNTIME_DIR = "/run/user/${toString config.users.users.kiosk.uid}";
+  };
 in
 {
   imports = [
@@ -58,13 +64,21 @@ in
   # dark at night
   systemd.services.display-off = {
     startAt = "20:00";
-    script = "${pkgs.libraspberrypi}/bin/vcgencmd display_power 0";
-    serviceConfig.Type = "oneshot";
+    inherit environment;
+    script = "${pkgs.wlr-randr}/bin/wlr-randr --output ${output} --off";
+    serviceConfig = {
+      Type = "oneshot";
+      User = "kiosk";
+    };
   };
   systemd.services.display-on = {
     startAt = "07:00";
-    script = "${pkgs.libraspberrypi}/bin/vcgencmd display_power 1";
-    serviceConfig.Type = "oneshot";
+    inherit environment;
+    script = "${pkgs.wlr-randr}/bin/wlr-randr --output ${output} --on";
+    serviceConfig = {
+      Type = "oneshot";
+      User = "kiosk";
+    };
   };
 
   # ---- VPN ----

@@ -24,12 +24,15 @@ let
   silo = self.nixosConfigurations.silo.config;
 
   # TODO: same thing as on loom
-  mkHardening = extra: {
-    NoNewPrivileges = true;
-    PrivateTmp = true;
-    ProtectHome = true;
-    ProtectKernelTunables = true;
-  } // extra;
+  mkHardening =
+    extra:
+    {
+      NoNewPrivileges = true;
+      PrivateTmp = true;
+      ProtectHome = true;
+      ProtectKernelTunables = true;
+    }
+    // extra;
 in
 {
   imports = [

@@ -12,7 +12,7 @@ let
   ];
   spool = "/srv/prints";
 in
-{
+lib.mkIf config.virtualisation.docker.enable {
   environment.systemPackages = with pkgs; [
     prusa-slicer
     # cura

@@ -42,7 +42,10 @@ let
 
   mkExport =
     name: share:
-    "/export/${name} " + lib.concatMapStringsSep " " (client: "${client}(${share.flags})") share.clients;
+    let
+      allow = client: "${client}(${share.flags})";
+    in
+    "/export/${name} " + lib.concatMapStringsSep " " allow share.clients;
 
   snapshots = {
     frequent = 0;
@@ -207,15 +210,18 @@ in
   };
 
   users.groups.projects.gid = 2000;
-  users.users = {
-    mara.extraGroups = [ "projects" ];
-    tobias.extraGroups = [ "projects" ];
-    scanner = {
-      isSystemUser = true;
-      group = "projects";
-      description = "inkwell drops scans here";
-    };
-  };
+  users.users = lib.mkMerge [
+    (lib.genAttrs [ "mara" "tobias" ] (_: {
+      extraGroups = [ "projects" ];
+    }))
+    {
+      scanner = {
+        isSystemUser = true;
+        group = "projects";
+        description = "inkwell drops scans here";
+      };
+    }
+  ];
   systemd.tmpfiles.rules = [
     "d /tank/papers/inbox 2770 scanner projects - -"
     "d /tank/builds 0755 root root - -"

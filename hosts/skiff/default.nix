@@ -85,7 +85,7 @@ in
     percentageCritical = lowBattery;
     criticalPowerAction = "Hibernate";
   };
-  services.thermald.enable = lib.mkDefault false; # AMD
+  services.thermald.enable = lib.mkDefault (!config.hardware.cpu.amd.updateMicrocode);
   powerManagement.powertop.enable = false;
   zramSwap = {
     enable = true;

@@ -125,7 +125,9 @@ in
       })
       {
         job_name = "unbound";
-        static_configs = [ { targets = [ "203.0.113.1:${toString (exporterPort "beacon" "unbound")}" ]; } ];
+        static_configs = [
+          { targets = [ "203.0.113.1:${toString (exporterPort "beacon" "unbound")}" ]; }
+        ];
       }
       {
         job_name = "forgejo";

@@ -1,6 +1,8 @@
 # One site behind beacon's nginx:
 #
-#   imports = [ (import ../../modules/environments/proxy-host.nix { site = "git"; upstream = "…"; }) ];
+#   imports = [
+#     (import ../../modules/environments/proxy-host.nix { site = "git"; upstream = "…"; })
+#   ];
 {
   site,
   upstream,
