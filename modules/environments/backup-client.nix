@@ -20,11 +20,7 @@ in
     passwordFile = config.secrix.system.secrets.restic-password.decrypted.path;
     initialize = true;
     backupPrepareCommand = lib.mkIf (prepare != "") prepare;
-    pruneOpts = [
-      "--keep-daily 7"
-      "--keep-weekly 5"
-      "--keep-monthly 12"
-    ];
+    # attic is append-only and forgets old snapshots by itself
     timerConfig = {
       OnCalendar = at;
       RandomizedDelaySec = "20min";
