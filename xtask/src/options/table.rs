@@ -90,6 +90,10 @@ impl PathKind {
 
     /// An unconditional set defined at the path may be split into one
     /// definition per attribute, and such definitions may be joined.
+    ///
+    /// Not so a set for a submodule that is written as a module: one with
+    /// `imports`, `options`, `config`, `freeformType`, `disabledModules`, `key`,
+    /// `_file` or `_module` among its attributes stays whole.
     pub fn splittable(&self) -> bool {
         match self {
             Self::Namespace => true,
