@@ -1,11 +1,13 @@
 //! The engineer of a NixOS fleet repository.
 //!
-//! Two halves. The **core** decides and is pure: [`tree`], [`edit`], [`problem`],
+//! Two halves. The **core** decides and is pure: [`tree`], [`edit`], [`problem`], [`config`],
 //! [`syntax`], [`model`], [`options`], [`taxonomy`], [`inventory`], [`refactor`],
-//! [`proof`], [`journal`]. The **shell** acts: [`process`], [`tools`],
+//! [`proof`], [`guard`], [`journal`]. The **shell** acts: [`process`], [`tools`],
 //! [`workspace`], [`engine`], [`ui`], [`cli`]. `ARCHITECTURE.md` has the whole map.
 
+pub mod config;
 pub mod edit;
+pub mod guard;
 pub mod inventory;
 pub mod journal;
 pub mod model;

@@ -1,8 +1,189 @@
 //! Typed arguments to configuration structs; one file per subcommand.
+//!
+//! Here and nowhere else the shell and the core are wired together, and only
+//! [`outcome`] knows what an exit status means.
 
+mod completions;
+mod context;
+mod doctor;
+mod guard;
+mod man;
+mod migrate;
+mod outcome;
+mod test;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::problem::Problem;
+use crate::process::{Cancel, DuctRunner};
+use crate::ui::{ColorChoice, Settings, Ui};
+use context::Context;
+use outcome::{Failure, Outcome};
+
+/// Refactors NixOS hosts into feature modules and proves that none changed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "xtask",
+    bin_name = "cargo xtask",
+    version,
+    max_term_width = 100
+)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The flake to work on: a directory with a flake.nix, or one below it
+    #[arg(long, global = true, value_name = "DIR", default_value = ".", value_hint = clap::ValueHint::DirPath)]
+    pub repo: PathBuf,
+    /// Print one JSON document (or JSON lines) on standard output and nothing else
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Use no network
+    #[arg(long, global = true)]
+    pub offline: bool,
+    /// When to colour
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    pub color: ColorChoice,
+    /// Show no progress
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+    /// Say more; twice for even more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Answer every question with yes
+    #[arg(long, global = true)]
+    pub yes: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check whether a command that writes may start: clean tree, locked branch, nothing half done
+    Guard,
+    /// Refactor
+    #[command(subcommand)]
+    Migrate(migrate::Command),
+    /// Show which programs are there, in which version, and what to do about missing ones
+    Doctor,
+    /// Run all tests; installs what they need where it may, and says what is missing where not
+    Test(test::Arguments),
+    /// Print completions for a shell
+    Completions(completions::Arguments),
+    /// Print the manual page
+    Man(man::Arguments),
+}
+
+fn dispatch(command: Command, context: &Context) -> Result<Outcome, Failure> {
+    match command {
+        Command::Guard => guard::run(context),
+        Command::Migrate(command) => migrate::run(command, context),
+        Command::Doctor => doctor::run(context),
+        Command::Test(arguments) => test::run(&arguments, context),
+        Command::Completions(arguments) => completions::run(&arguments, context),
+        Command::Man(arguments) => man::run(&arguments, context),
+    }
+}
+
+/// The whole command line, for completions and the manual.
+fn command_line() -> clap::Command {
+    Cli::command()
+}
 
 /// Parses the command line, runs the command and maps its outcome to an exit status.
 pub fn main() -> ExitCode {
-    ExitCode::from(2)
+    let outcome = run(std::env::args_os().collect());
+    ExitCode::from(outcome.status())
+}
+
+fn run(arguments: Vec<OsString>) -> Outcome {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing is left to do if this cannot be printed.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Outcome::Failed
+            } else {
+                Outcome::Done
+            };
+        }
+    };
+    let ui = Ui::new(Settings {
+        json: cli.global.json,
+        color: cli.global.color,
+        progress: !cli.global.no_progress,
+        verbose: cli.global.verbose,
+    });
+    let cancel = match Cancel::on_signals() {
+        Ok(cancel) => cancel,
+        Err(error) => {
+            ui.problems(&[Problem::error("no-signals", error.to_string())], None);
+            return Outcome::Failed;
+        }
+    };
+    let context = Context {
+        runner: Arc::new(DuctRunner::new(cancel.clone())),
+        global: cli.global,
+        cancel,
+        ui,
+    };
+    let result = on_a_deep_stack(|| dispatch(cli.command, &context));
+    let outcome = match result {
+        Ok(outcome) => outcome,
+        Err(failure) => context.explain(&failure),
+    };
+    if let Some(error) = context.ui.stdout_error() {
+        let problem = Problem::error("output-lost", format!("standard output: {error}"));
+        context.ui.problems(&[problem], None);
+        return Outcome::Failed;
+    }
+    outcome
+}
+
+/// Runs the command on a thread whose stack is deep enough for any source
+/// that the parser accepts, and turns a bug of ours into a message.
+fn on_a_deep_stack(
+    command: impl FnOnce() -> Result<Outcome, Failure> + Send,
+) -> Result<Outcome, Failure> {
+    const STACK: usize = 512 << 20;
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .stack_size(STACK)
+            .spawn_scoped(scope, command);
+        match thread.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(Failure::from(
+                Problem::error("bug", "this program has a bug; what it says is above").help(
+                    "`cargo xtask migrate recover` if it was changing files; please report it",
+                ),
+            )),
+            Err(error) => Err(Failure::from(Problem::error(
+                "no-thread",
+                error.to_string(),
+            ))),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command_line().debug_assert();
+    }
 }

@@ -130,6 +130,17 @@ pub trait Runner: Send + Sync {
         }
     }
 
+    /// Runs to the end and hands on every line of both streams, without its
+    /// newline, as it comes; the output is empty apart from status and duration.
+    ///
+    /// # Errors
+    /// As for [`Runner::run_unchecked`].
+    fn follow(
+        &self,
+        invocation: &Invocation,
+        line: &mut dyn FnMut(&str),
+    ) -> Result<Output, RunError>;
+
     /// Starts a child that answers questions on its standard input.
     ///
     /// # Errors
@@ -236,6 +247,65 @@ impl Runner for DuctRunner {
         })
     }
 
+    fn follow(
+        &self,
+        invocation: &Invocation,
+        line: &mut dyn FnMut(&str),
+    ) -> Result<Output, RunError> {
+        let started = Instant::now();
+        let fail = |failure, tail: &[u8]| RunError::new(invocation, failure, started, tail);
+        let start = |error: io::Error| fail(start_failure(&error), &[]);
+        let reader = expression(invocation)
+            .stdin_bytes(invocation.stdin.clone())
+            .stderr_to_stdout()
+            .unchecked()
+            .reader()
+            .map_err(start)?;
+        let reader = Arc::new(reader);
+        let mut lines = BufReader::new(Answers(Arc::clone(&reader)));
+        let watcher = Watcher::new(
+            self.cancel.clone(),
+            invocation.deadline,
+            Arc::clone(&reader),
+        );
+        let mut tail = Vec::new();
+        let result = loop {
+            let mut bytes = Vec::new();
+            match lines.read_until(b'\n', &mut bytes) {
+                Ok(0) => break Ok(()),
+                Ok(_) => {}
+                Err(error) => break Err(error),
+            }
+            tail.extend_from_slice(&bytes);
+            let surplus = tail.len().saturating_sub(8_000);
+            tail.drain(..surplus);
+            let text = String::from_utf8_lossy(&bytes);
+            line(text.trim_end_matches(['\n', '\r']));
+        };
+        if let Some(failure) = watcher.end() {
+            return Err(fail(failure, &tail));
+        }
+        result.map_err(|error| fail(Failure::Start(error.to_string()), &tail))?;
+        let status = match reader.try_wait() {
+            Ok(Some(output)) => output.status,
+            Ok(None) => {
+                return Err(fail(
+                    Failure::Start("it closed its output".to_owned()),
+                    &tail,
+                ));
+            }
+            Err(error) => return Err(fail(Failure::Start(error.to_string()), &tail)),
+        };
+        if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+            return Err(fail(Failure::Signal(signal), &tail));
+        }
+        Ok(Output {
+            status: status.code().unwrap_or(-1),
+            duration: started.elapsed(),
+            ..Output::default()
+        })
+    }
+
     fn converse(&self, invocation: &Invocation) -> Result<Conversation, RunError> {
         let started = Instant::now();
         let fail =
@@ -253,6 +323,43 @@ impl Runner for DuctRunner {
             reader: BufReader::new(Answers(Arc::clone(&answers))),
             answers,
         })
+    }
+}
+
+/// Kills a child whose output another thread reads, when its time has come.
+struct Watcher {
+    thread: std::thread::JoinHandle<Option<Failure>>,
+    over: Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl Watcher {
+    fn new(cancel: Cancel, deadline: Option<Duration>, child: Arc<duct::ReaderHandle>) -> Self {
+        let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let seen = Arc::clone(&over);
+        let started = Instant::now();
+        let thread = std::thread::spawn(move || {
+            while !seen.load(std::sync::atomic::Ordering::SeqCst) {
+                let failure = match deadline {
+                    _ if cancel.is_cancelled() => Failure::Cancelled,
+                    Some(limit) if started.elapsed() >= limit => Failure::Deadline(limit),
+                    _ => {
+                        std::thread::park_timeout(Duration::from_millis(50));
+                        continue;
+                    }
+                };
+                kill_groups(&child.pids());
+                return Some(failure);
+            }
+            None
+        });
+        Self { thread, over }
+    }
+
+    /// Stops watching; why the child was killed, if it was.
+    fn end(self) -> Option<Failure> {
+        self.over.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.thread.thread().unpark();
+        self.thread.join().unwrap_or(None)
     }
 }
 
@@ -409,6 +516,24 @@ mod tests {
             thread.join().unwrap().unwrap_err().failure,
             Failure::Cancelled
         );
+    }
+
+    #[test]
+    fn lines_are_handed_on_as_they_come() {
+        let mut seen = Vec::new();
+        let follow = |script: &str, seen: &mut Vec<String>| {
+            let invocation = shell(script).deadline(Duration::from_millis(500));
+            DuctRunner::default().follow(&invocation, &mut |line| seen.push(line.to_owned()))
+        };
+        let output = follow("echo one; echo two >&2; printf three; exit 4", &mut seen).unwrap();
+        assert_eq!(
+            (output.status, seen.join(" ").as_str()),
+            (4, "one two three")
+        );
+        let error = follow("echo last; sleep 20 & wait", &mut seen).unwrap_err();
+        assert_eq!(error.failure, Failure::Deadline(Duration::from_millis(500)));
+        assert!(error.duration < Duration::from_secs(3));
+        assert_eq!(error.stderr_tail, "last");
     }
 
     #[test]

@@ -77,7 +77,9 @@ impl Fixed {
             Self::Structural => "has no meaning under a condition",
             Self::Update => "its set is updated with `//` by something that is not a literal set",
             Self::Overridden => "a later operand of `//` replaces it",
-            Self::Recursive => "its set is recursive and other definitions read it by its bare name",
+            Self::Recursive => {
+                "its set is recursive and other definitions read it by its bare name"
+            }
             Self::DynamicRoot => "its attribute path begins with an interpolated name",
         }
     }
@@ -728,8 +730,7 @@ impl Builder<'_> {
         let left_value = self.value(left, prefix, depth + 1);
         let middle = self.items.len();
         let right_value = self.value(right, prefix, depth + 1);
-        let opaque =
-            |value: &Value| !matches!(value, Value::Set(_) | Value::Update { .. });
+        let opaque = |value: &Value| !matches!(value, Value::Set(_) | Value::Update { .. });
         let at = prefix.len();
         if opaque(&left_value) || opaque(&right_value) {
             for item in &mut self.items[start..] {
@@ -743,7 +744,10 @@ impl Builder<'_> {
             });
         } else {
             let names = |items: &[Item]| -> Vec<Option<String>> {
-                items.iter().map(|item| item.path.get(at).cloned()).collect()
+                items
+                    .iter()
+                    .map(|item| item.path.get(at).cloned())
+                    .collect()
             };
             let (lefts, rights) = (
                 names(&self.items[start..middle]),
@@ -877,4 +881,3 @@ fn is_recursive(expr: &Expr) -> bool {
         _ => false,
     }
 }
-

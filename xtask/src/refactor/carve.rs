@@ -88,16 +88,17 @@ impl<'a> Carver<'a> {
             for loose in &slot.loose {
                 let paths = self.commented_paths(loose);
                 let related = |entry: &Entry| {
-                    first_item(entry).and_then(|id| self.anatomy.items.get(id)).is_some_and(
-                        |item| {
+                    first_item(entry)
+                        .and_then(|id| self.anatomy.items.get(id))
+                        .is_some_and(|item| {
                             let depth = item.path.len().saturating_sub(prefix_len(block, item));
                             let own = &item.path[item.path.len() - depth..];
                             paths.iter().any(|path| {
-                                let shared = own.iter().zip(path).take_while(|(a, b)| a == b).count();
+                                let shared =
+                                    own.iter().zip(path).take_while(|(a, b)| a == b).count();
                                 shared >= 2.min(own.len()).min(path.len()).max(1)
                             })
-                        },
-                    )
+                        })
                 };
                 let before = at.checked_sub(1);
                 let owner = [before, Some(at)]
@@ -167,7 +168,10 @@ impl<'a> Carver<'a> {
                 continue;
             };
             let multi = |piece: &Piece| piece.text.contains('\n');
-            let apart = gap && pieces.last().is_some_and(|last| multi(last) || multi(&piece));
+            let apart = gap
+                && pieces
+                    .last()
+                    .is_some_and(|last| multi(last) || multi(&piece));
             pieces.push(Piece {
                 blank: !pieces.is_empty() && (piece.blank || apart),
                 text: piece.text,
@@ -204,7 +208,11 @@ impl<'a> Carver<'a> {
             if is_here && copy.select.contains(&first) {
                 text.push_str(&pad);
                 text.push_str(&self.copy(range.clone(), indent, copy));
-                text.push_str(if self.blank_after(range.end) { "\n\n" } else { "\n" });
+                text.push_str(if self.blank_after(range.end) {
+                    "\n\n"
+                } else {
+                    "\n"
+                });
                 blank = true;
             }
         }
@@ -573,4 +581,3 @@ fn all_blocks(value: &Value) -> Vec<&Block> {
     }
     found
 }
-

@@ -297,7 +297,8 @@ mod tests {
 
     #[test]
     fn extents_partition_the_set() {
-        let (text, slots) = of("{ a = 1; /* t */\n\n # x\n\n inherit b c; d.e = { }; # u\n # end\n}");
+        let (text, slots) =
+            of("{ a = 1; /* t */\n\n # x\n\n inherit b c; d.e = { }; # u\n # end\n}");
         let mut at = slots.open_end;
         for slot in &slots.slots {
             assert_eq!(slot.extent.start, at);

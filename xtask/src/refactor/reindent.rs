@@ -199,7 +199,11 @@ mod tests {
 
     #[test]
     fn code_lines_move_and_blank_lines_stay_empty() {
-        check("{\n  a = 1;\n\n  b = 2;\n}", 2, "{\n    a = 1;\n\n    b = 2;\n  }");
+        check(
+            "{\n  a = 1;\n\n  b = 2;\n}",
+            2,
+            "{\n    a = 1;\n\n    b = 2;\n  }",
+        );
         check("{\n    a = 1;\n  }", -2, "{\n  a = 1;\n}");
     }
 
@@ -218,7 +222,11 @@ mod tests {
 
     #[test]
     fn plain_strings_stay() {
-        check("{ a = \"x\n  y\";\n  b = 1; }", 2, "{ a = \"x\n  y\";\n    b = 1; }");
+        check(
+            "{ a = \"x\n  y\";\n  b = 1; }",
+            2,
+            "{ a = \"x\n  y\";\n    b = 1; }",
+        );
     }
 
     #[test]

@@ -71,7 +71,10 @@ pub fn bound_names(entry: &SyntaxNode) -> Vec<String> {
             .collect();
     }
     match ast::Inherit::cast(entry.clone()) {
-        Some(inherit) => inherit.attrs().filter_map(|attr| attr_name(&attr)).collect(),
+        Some(inherit) => inherit
+            .attrs()
+            .filter_map(|attr| attr_name(&attr))
+            .collect(),
         None => Vec::new(),
     }
 }
@@ -94,12 +97,11 @@ fn is_variable(ident: &SyntaxNode) -> bool {
         SyntaxKind::NODE_ATTRPATH | SyntaxKind::NODE_PAT_BIND | SyntaxKind::NODE_IDENT_PARAM => {
             false
         }
-        SyntaxKind::NODE_INHERIT => ast::Inherit::cast(parent)
-            .is_some_and(|inherit| inherit.from().is_none()),
-        // The first identifier of `name ? default` is the parameter.
-        SyntaxKind::NODE_PAT_ENTRY => {
-            parent.children().next().as_ref() != Some(ident)
+        SyntaxKind::NODE_INHERIT => {
+            ast::Inherit::cast(parent).is_some_and(|inherit| inherit.from().is_none())
         }
+        // The first identifier of `name ? default` is the parameter.
+        SyntaxKind::NODE_PAT_ENTRY => parent.children().next().as_ref() != Some(ident),
         _ => true,
     }
 }
@@ -128,8 +130,8 @@ fn resolve(ident: SyntaxNode) -> Usage {
                 skip.as_ref() != Some(&scope) && entries_bind(&scope, &usage.name)
             }
             SyntaxKind::NODE_ATTR_SET => {
-                let recursive = ast::AttrSet::cast(scope.clone())
-                    .is_some_and(|set| set.rec_token().is_some());
+                let recursive =
+                    ast::AttrSet::cast(scope.clone()).is_some_and(|set| set.rec_token().is_some());
                 recursive && skip.as_ref() != Some(&scope) && entries_bind(&scope, &usage.name)
             }
             SyntaxKind::NODE_WITH => {
@@ -164,9 +166,9 @@ fn resolve(ident: SyntaxNode) -> Usage {
 
 fn parameter_binds(lambda: &ast::Lambda, name: &str) -> bool {
     match lambda.param() {
-        Some(ast::Param::IdentParam(param)) => {
-            param.ident().is_some_and(|ident| ident.syntax().text() == name)
-        }
+        Some(ast::Param::IdentParam(param)) => param
+            .ident()
+            .is_some_and(|ident| ident.syntax().text() == name),
         Some(ast::Param::Pattern(pattern)) => {
             pattern
                 .pat_bind()
@@ -292,7 +294,10 @@ pub fn note(anatomy: &Anatomy, usage: Usage, needs: &mut Needs, queue: &mut Vec<
         }
         return;
     };
-    let layer = anatomy.layers.iter().position(|layer| layer.node() == binder);
+    let layer = anatomy
+        .layers
+        .iter()
+        .position(|layer| layer.node() == binder);
     match layer.and_then(|at| anatomy.layers.get(at).map(|layer| (at, layer))) {
         Some((at, Layer::Let(node))) => {
             if needs.locals.insert((at, usage.name.clone())) {

@@ -1,3 +1,5 @@
 //! Foreign programs: how they are called and what their output means.
 
+pub mod debian;
 pub mod git;
+pub mod programs;

@@ -1,1 +1,180 @@
-//! See ARCHITECTURE.md.
+//! The only printer.
+//!
+//! Results for people go to standard output, findings and progress to standard
+//! error; with `--json` standard output carries the document and nothing else.
+//! A reader that has closed its end is no error.
+
+mod diff;
+mod progress;
+mod report;
+mod style;
+mod table;
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+use crate::problem::{Problem, Severity};
+use crate::tree::{Tree, TreePath};
+
+pub use diff::unified as unified_diff;
+pub use progress::{Progress, Task};
+pub use report::render as render_problem;
+pub use style::{ColorChoice, Palette};
+pub use table::{Align, Table};
+
+/// How to print.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Standard output is for machines.
+    pub json: bool,
+    /// `--color`.
+    pub color: ColorChoice,
+    /// Whether progress is shown at all.
+    pub progress: bool,
+    /// How often `-v` was given.
+    pub verbose: u8,
+}
+
+/// What became of standard output.
+#[derive(Debug, Default)]
+struct Stdout {
+    /// The reader has gone; there is nobody left to tell.
+    closed: bool,
+    /// It could not be written for another reason.
+    failed: Option<io::Error>,
+}
+
+/// The printer. Shared by reference; it locks what it must.
+pub struct Ui {
+    settings: Settings,
+    out: Palette,
+    err: Palette,
+    stdout: Mutex<Stdout>,
+    progress: Progress,
+}
+
+impl Ui {
+    /// A printer to the process's own streams.
+    pub fn new(settings: Settings) -> Self {
+        let err = Palette::new(settings.color, io::stderr().is_terminal());
+        Self {
+            settings,
+            out: Palette::new(settings.color, io::stdout().is_terminal()),
+            err,
+            stdout: Mutex::default(),
+            progress: Progress::new(settings.progress, io::stderr().is_terminal()),
+        }
+    }
+
+    /// Whether standard output is for machines.
+    pub fn is_json(&self) -> bool {
+        self.settings.json
+    }
+
+    /// Colours for what [`Self::text`] prints.
+    pub fn palette(&self) -> &Palette {
+        if self.settings.json {
+            &self.err
+        } else {
+            &self.out
+        }
+    }
+
+    /// Progress on what takes longer than a second.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// What went wrong with standard output, if it was not just closed.
+    pub fn stdout_error(&self) -> Option<String> {
+        let stdout = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
+        stdout.failed.as_ref().map(ToString::to_string)
+    }
+
+    fn write_stdout(&self, bytes: &[u8]) {
+        let mut state = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.closed || state.failed.is_some() {
+            return;
+        }
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => state.closed = true,
+            Err(error) => state.failed = Some(error),
+        }
+    }
+
+    fn write_stderr(&self, text: &str) {
+        self.progress.suspend(|| {
+            // Nothing can be said about standard error when it is gone.
+            let _ = io::stderr().lock().write_all(text.as_bytes());
+        });
+    }
+
+    /// Text for people: standard output, or standard error with `--json`.
+    /// It is printed as it is; a missing final newline is added.
+    pub fn text(&self, text: &str) {
+        let newline = if text.is_empty() || text.ends_with('\n') {
+            ""
+        } else {
+            "\n"
+        };
+        let text = format!("{text}{newline}");
+        if self.settings.json {
+            self.write_stderr(&text);
+        } else {
+            self.progress.suspend(|| self.write_stdout(text.as_bytes()));
+        }
+    }
+
+    /// What a program is meant to read whether or not `--json` is given:
+    /// completions, man pages, graphs.
+    pub fn raw(&self, bytes: &[u8]) {
+        self.write_stdout(bytes);
+    }
+
+    /// What is worth saying beside the result; shown with `-v`.
+    pub fn detail(&self, text: &str) {
+        if self.settings.verbose > 0 {
+            self.write_stderr(&format!("{}\n", style::clean(text)));
+        }
+    }
+
+    /// What is worth saying beside the result.
+    pub fn remark(&self, text: &str) {
+        self.write_stderr(&format!("{}\n", style::clean(text)));
+    }
+
+    /// The JSON document on standard output, if `--json` was given.
+    pub fn document<T: Serialize>(&self, document: &T) {
+        if !self.settings.json {
+            return;
+        }
+        match serde_json::to_string_pretty(document) {
+            Ok(text) => self.write_stdout(format!("{text}\n").as_bytes()),
+            Err(error) => self.remark(&format!("the document has no form as JSON: {error}")),
+        }
+    }
+
+    /// Findings on standard error, worst last; notes only with `-v`.
+    ///
+    /// `tree` has the sources that the spans point into.
+    pub fn problems(&self, problems: &[Problem], tree: Option<&Tree>) {
+        let least = if self.settings.verbose > 0 {
+            Severity::Note
+        } else {
+            Severity::Warning
+        };
+        let mut shown: Vec<&Problem> = problems
+            .iter()
+            .filter(|problem| problem.severity >= least)
+            .collect();
+        shown.sort_by_key(|problem| problem.severity);
+        let source = |path: &TreePath| tree.and_then(|tree| tree.text(path).ok());
+        for problem in shown {
+            self.write_stderr(&report::render(problem, &source, &self.err));
+        }
+    }
+}

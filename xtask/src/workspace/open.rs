@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::problem::Problem;
 use crate::process::Runner;
-use crate::tools::git::{Git, GitError};
+use crate::tools::git::{Git, GitError, Status};
 
 /// A flake on disk.
 pub struct Workspace {
@@ -83,6 +83,15 @@ impl Workspace {
     /// The repository, seen from [`Self::root`]; `None` without git.
     pub fn git(&self) -> Option<&Git> {
         self.git.as_ref()
+    }
+
+    /// Branch and changed files below the flake; `None` without git.
+    ///
+    /// # Errors
+    /// git fails.
+    pub fn status(&self) -> Result<Option<Status>, Problem> {
+        let status = self.git.as_ref().map(Git::status).transpose();
+        status.map_err(|error| git_problem(&error))
     }
 
     /// Where journals and locks live; it may not exist yet.

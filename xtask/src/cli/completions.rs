@@ -1,0 +1,26 @@
+//! `completions`: for the shells that clap knows.
+
+use clap::Args;
+use clap_complete::Shell;
+
+use super::context::Context;
+use super::outcome::{Failure, Outcome};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(
+        arguments.shell,
+        &mut super::command_line(),
+        "xtask",
+        &mut script,
+    );
+    context.ui.raw(&script);
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,105 @@
+//! What every command works with.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::Global;
+use super::outcome::{Failure, Outcome};
+use crate::config::{self, Config};
+use crate::guard::{Facts, GitFacts};
+use crate::problem::Problem;
+use crate::process::{Cancel, Quoted, Runner};
+use crate::ui::Ui;
+use crate::workspace::{Snapshot, Workspace};
+
+/// What every command works with.
+pub struct Context {
+    /// Global options.
+    pub global: Global,
+    /// Starts programs.
+    pub runner: Arc<dyn Runner>,
+    /// Set when the user wants out.
+    pub cancel: Cancel,
+    /// Prints.
+    pub ui: Ui,
+}
+
+/// What `--json` gives when there is no result.
+#[derive(Serialize)]
+struct ErrorDocument<'a> {
+    schema: &'static str,
+    problems: &'a [Problem],
+}
+
+impl Context {
+    /// The flake that `--repo` names.
+    pub fn workspace(&self) -> Result<Workspace, Failure> {
+        Ok(Workspace::open(
+            Arc::clone(&self.runner),
+            &self.global.repo,
+        )?)
+    }
+
+    /// The working tree and the settings in it; what is tolerated is said.
+    pub fn read(&self, workspace: &Workspace) -> Result<(Snapshot, Config), Failure> {
+        let mut snapshot = workspace.snapshot()?;
+        let (config, problems) = config::load(&snapshot.tree);
+        if crate::guard::refuses(&problems) {
+            self.ui.problems(&snapshot.problems, Some(&snapshot.tree));
+            self.ui.problems(&problems, Some(&snapshot.tree));
+            return Err(Failure {
+                outcome: Outcome::Failed,
+                problems: vec![Problem::error(
+                    "bad-settings",
+                    format!("{} cannot be used", config::FILE),
+                )],
+            });
+        }
+        snapshot.problems.extend(problems);
+        self.ui.problems(&snapshot.problems, Some(&snapshot.tree));
+        Ok((snapshot, config))
+    }
+
+    /// What the safety rules look at.
+    pub fn facts(&self, workspace: &Workspace, config: &Config) -> Result<Facts, Failure> {
+        let git = match workspace.status()? {
+            None => None,
+            Some(status) => {
+                let (untracked, changed) = status
+                    .entries
+                    .iter()
+                    .partition(|entry| entry.is_untracked());
+                let names = |entries: Vec<&crate::tools::git::StatusEntry>| {
+                    let quoted = |entry: &&crate::tools::git::StatusEntry| {
+                        Quoted(entry.path.as_os_str()).to_string()
+                    };
+                    entries.iter().map(quoted).collect()
+                };
+                Some(GitFacts {
+                    branch: status.branch,
+                    changed: names(changed),
+                    untracked: names(untracked),
+                })
+            }
+        };
+        Ok(Facts {
+            git,
+            half_done: workspace.is_half_done(),
+            locked_branch: config.branch.locked.clone(),
+        })
+    }
+
+    /// Says why there is no result.
+    pub fn explain(&self, failure: &Failure) -> Outcome {
+        self.ui.problems(&failure.problems, None);
+        self.ui.document(&ErrorDocument {
+            schema: "error/1",
+            problems: &failure.problems,
+        });
+        if self.cancel.is_cancelled() && failure.outcome == Outcome::Failed {
+            return Outcome::Interrupted;
+        }
+        failure.outcome
+    }
+}

@@ -1,0 +1,73 @@
+//! `migrate undo` and `migrate recover`.
+
+use serde::Serialize;
+
+use super::super::context::Context;
+use super::super::outcome::{Failure, Outcome};
+use crate::workspace::Recovered;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    /// `old` or `new`: which tree is there now.
+    tree: &'static str,
+    /// What was taken back, finished or found.
+    change: Option<&'a str>,
+    paths: &'a [String],
+}
+
+pub(super) fn undo(context: &Context) -> Result<Outcome, Failure> {
+    let workspace = context.workspace()?;
+    let lock = workspace.lock()?;
+    let done = workspace.undo(&lock, &mut context.cancel.clone())?;
+    let count = done.paths.len();
+    let what = done.label.strip_prefix("undo of ").unwrap_or(&done.label);
+    context.ui.document(&Document {
+        schema: "migrate-undo/1",
+        tree: "old",
+        change: Some(what),
+        paths: &done.paths,
+    });
+    context.ui.text(&format!(
+        "took back `{what}`: {count} files are as they were"
+    ));
+    Ok(Outcome::Done)
+}
+
+pub(super) fn recover(context: &Context) -> Result<Outcome, Failure> {
+    let workspace = context.workspace()?;
+    let lock = workspace.lock()?;
+    let recovered = workspace.recover(&lock, &mut context.cancel.clone())?;
+    let (tree, done, text) = match &recovered {
+        Recovered::Nothing => ("old", None, "nothing was cut off here".to_owned()),
+        Recovered::Old(None) => (
+            "old",
+            None,
+            "a change was cut off before it touched a file: the tree is the old one".to_owned(),
+        ),
+        Recovered::Old(Some(done)) => (
+            "old",
+            Some(done),
+            format!(
+                "took back `{}`, which was cut off: the tree is the old one",
+                done.label
+            ),
+        ),
+        Recovered::New(done) => (
+            "new",
+            Some(done),
+            format!(
+                "`{}` was cut off after its last file: the tree is the new one",
+                done.label
+            ),
+        ),
+    };
+    context.ui.document(&Document {
+        schema: "migrate-recover/1",
+        tree,
+        change: done.map(|done| done.label.as_str()),
+        paths: done.map_or(&[], |done| &done.paths),
+    });
+    context.ui.text(&text);
+    Ok(Outcome::Done)
+}

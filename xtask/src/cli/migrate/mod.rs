@@ -1,0 +1,23 @@
+//! `migrate`: refactorings, and the ways back.
+
+mod back;
+
+use clap::Subcommand;
+
+use super::context::Context;
+use super::outcome::{Failure, Outcome};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Take the last migration back, byte for byte
+    Undo,
+    /// Put right what a cut-off migration left: the tree is then the old one or the new one
+    Recover,
+}
+
+pub(super) fn run(command: Command, context: &Context) -> Result<Outcome, Failure> {
+    match command {
+        Command::Undo => back::undo(context),
+        Command::Recover => back::recover(context),
+    }
+}

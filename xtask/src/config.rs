@@ -1,0 +1,215 @@
+//! `fleet.toml`: what the owner of a fleet has settled.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::de::{DeTable, DeValue};
+
+use crate::problem::{Problem, Span};
+use crate::tree::{ReadError, Tree, TreePath};
+
+/// The name of the file, at the root of the flake.
+pub const FILE: &str = "fleet.toml";
+
+/// The settings; everything has a default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Config {
+    /// The option namespace of feature modules, such as `features` or `my`;
+    /// found out from the modules when it is not set.
+    pub namespace: Option<String>,
+    /// Where writing is allowed.
+    pub branch: Branch,
+    /// Features beside the built-in taxonomy, by name.
+    pub features: BTreeMap<String, Feature>,
+    /// What concerns one host, where the fleet has no `host.toml`.
+    pub hosts: BTreeMap<String, Host>,
+}
+
+/// `[branch]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Branch {
+    /// Commands that write refuse on any other branch.
+    pub locked: Option<String>,
+}
+
+/// `[features.NAME]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Feature {
+    /// Option path patterns, as in the built-in taxonomy.
+    pub patterns: Vec<String>,
+    /// One line for `mkEnableOption`.
+    pub description: Option<String>,
+}
+
+/// `[hosts.NAME]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Host {
+    /// The rollout stage, from 1.
+    pub stage: Option<u32>,
+    /// Hosts that this one cannot do without.
+    pub needs: Vec<String>,
+}
+
+/// What is known below a table; `*` stands for any name.
+const KNOWN: &[(&[&str], &[&str])] = &[
+    (&[], &["namespace", "branch", "features", "hosts"]),
+    (&["branch"], &["locked"]),
+    (&["features"], &["*"]),
+    (&["features", "*"], &["patterns", "description"]),
+    (&["hosts"], &["*"]),
+    (&["hosts", "*"], &["stage", "needs"]),
+];
+
+/// The settings of a tree; the defaults if it has no `fleet.toml`.
+pub fn load(tree: &Tree) -> (Config, Vec<Problem>) {
+    let Some(path) = TreePath::new(FILE) else {
+        return Default::default();
+    };
+    match tree.text(&path) {
+        Ok(text) => parse(&path, &text),
+        Err(ReadError::Missing(_)) => Default::default(),
+        Err(error) => {
+            let problem = Problem::error("unreadable", error.to_string());
+            (Config::default(), vec![problem])
+        }
+    }
+}
+
+/// Reads the settings; what is wrong with them is in the problems, each with
+/// its place. A text that cannot be read at all gives the defaults.
+pub fn parse(path: &TreePath, text: &str) -> (Config, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let span = |range: std::ops::Range<usize>| {
+        let clamp = |offset: usize| u32::try_from(offset.min(text.len())).unwrap_or(u32::MAX);
+        Span {
+            path: path.clone(),
+            start: clamp(range.start),
+            end: clamp(range.end),
+        }
+    };
+    let config = match toml::from_str::<Config>(text) {
+        Ok(config) => config,
+        Err(error) => {
+            let problem = Problem::error("bad-setting", error.message().to_owned());
+            problems.push(problem.at(span(error.span().unwrap_or_default())));
+            Config::default()
+        }
+    };
+    let mut unknown = Vec::new();
+    if let Ok(table) = DeTable::parse(text) {
+        find_unknown(table.get_ref(), &mut Vec::new(), &mut unknown);
+    }
+    for (name, range) in unknown {
+        let problem = Problem::warning("unknown-setting", format!("`{name}` is no setting"));
+        problems.push(problem.at(span(range)));
+    }
+    if let Some(namespace) = &config.namespace
+        && !is_attribute_path(namespace)
+    {
+        let message = format!("namespace {namespace:?} is no attribute path");
+        let place = text.find("namespace").unwrap_or(0);
+        problems.push(
+            Problem::error("bad-setting", message)
+                .at(span(place..place + "namespace".len()))
+                .help("names joined by dots, such as `features` or `fleet.features`"),
+        );
+        return (
+            Config {
+                namespace: None,
+                ..config
+            },
+            problems,
+        );
+    }
+    (config, problems)
+}
+
+fn is_attribute_path(text: &str) -> bool {
+    text.split('.').all(|name| {
+        let mut characters = name.chars();
+        characters
+            .next()
+            .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+            && characters.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '\''))
+    })
+}
+
+fn find_unknown<'a>(
+    table: &DeTable<'_>,
+    at: &mut Vec<&'a str>,
+    unknown: &mut Vec<(String, std::ops::Range<usize>)>,
+) {
+    let Some((_, names)) = KNOWN.iter().find(|(path, _)| path == at) else {
+        return;
+    };
+    for (key, value) in table {
+        let name: &str = key.get_ref();
+        let Some(known) = names.iter().find(|known| **known == name || **known == "*") else {
+            unknown.push((name.escape_debug().to_string(), key.span()));
+            continue;
+        };
+        if let DeValue::Table(inner) = value.get_ref() {
+            at.push(known);
+            find_unknown(inner, at, unknown);
+            at.pop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::line_col;
+
+    fn check(text: &str, expect: &[&str]) -> Config {
+        let (config, problems) = parse(&TreePath::new(FILE).unwrap(), text);
+        let said: Vec<String> = problems
+            .iter()
+            .map(|problem| {
+                let (line, column) = line_col(text, problem.span.as_ref().unwrap().start as usize);
+                format!("{line}:{column}: {}: {}", problem.code, problem.message)
+            })
+            .collect();
+        assert_eq!(said, expect, "{text}");
+        config
+    }
+
+    #[test]
+    fn settings_are_read() {
+        let config = check(
+            "namespace = \"my.fleet\"\n[branch]\nlocked = \"main\"\n\
+             [features.backup]\npatterns = [\"services.restic\"]\n[hosts.web]\nstage = 2\nneeds = [\"db\"]\n",
+            &[],
+        );
+        assert_eq!(config.branch.locked.as_deref(), Some("main"));
+        assert_eq!(config.features["backup"].patterns, ["services.restic"]);
+        assert_eq!(config.hosts["web"].needs, ["db"]);
+        assert_eq!(check("", &[]), Config::default());
+    }
+
+    #[test]
+    fn what_is_wrong_has_its_place() {
+        let config = check(
+            "colour = 1\n[branch]\nlocked = \"main\"\nlockd = \"x\"\n",
+            &[
+                "4:1: unknown-setting: `lockd` is no setting",
+                "1:1: unknown-setting: `colour` is no setting",
+            ],
+        );
+        assert_eq!(config.branch.locked.as_deref(), Some("main"));
+        check(
+            "[branch]\nlocked = 3\n",
+            &["2:10: bad-setting: invalid type: integer `3`, expected a string"],
+        );
+        check(
+            "namespace = \"a b\"\n",
+            &["1:1: bad-setting: namespace \"a b\" is no attribute path"],
+        );
+        let (_, problems) = parse(&TreePath::new(FILE).unwrap(), "[branch\n");
+        assert_eq!(problems[0].code, "bad-setting");
+    }
+}
