@@ -38,10 +38,36 @@ pub struct Piece {
 pub struct Copy<'a> {
     /// The items to copy.
     pub select: &'a BTreeSet<ItemId>,
-    /// The directory of the file that the text goes to.
-    pub directory: &'a TreePath,
-    /// Values to put in place of others, by range of the source.
-    pub replace: &'a [(Range<usize>, String)],
+    /// What to put in place of other text, by range of the source, sorted.
+    replace: Vec<(Range<usize>, String)>,
+}
+
+impl<'a> Copy<'a> {
+    /// A copy of some items into a file in `directory`, with other values in
+    /// place of some.
+    pub fn new(
+        anatomy: &Anatomy,
+        select: &'a BTreeSet<ItemId>,
+        directory: &TreePath,
+        replace: &[(Range<usize>, String)],
+    ) -> Self {
+        let inside = |hole: &Range<usize>| {
+            replace
+                .iter()
+                .any(|(other, _)| other.start <= hole.start && hole.end <= other.end)
+        };
+        let mut all = replace.to_vec();
+        all.extend(
+            super::paths::rebased(anatomy, directory)
+                .into_iter()
+                .filter(|(hole, _)| !inside(hole)),
+        );
+        all.sort_by_key(|(hole, _)| hole.start);
+        Self {
+            select,
+            replace: all,
+        }
+    }
 }
 
 impl<'a> Carver<'a> {
@@ -57,6 +83,9 @@ impl<'a> Carver<'a> {
         for config in &anatomy.configs {
             for block in all_blocks(&config.value) {
                 carver.assign_comments(block);
+                if !config.value.blocks().iter().any(|top| top.set == block.set) {
+                    carver.assign_tail(block);
+                }
             }
         }
         carver
@@ -105,10 +134,34 @@ impl<'a> Carver<'a> {
                     .into_iter()
                     .flatten()
                     .find(|&candidate| gone[candidate] && related(&block.entries[candidate]));
-                if let Some(owner) = owner.and_then(|at| first_item(&block.entries[at])) {
+                if let Some(owner) = owner.and_then(|owner| {
+                    if owner == at {
+                        first_item(&block.entries[at])
+                    } else {
+                        last_item(&block.entries[owner])
+                    }
+                }) {
                     self.give(owner, std::slice::from_ref(loose));
                 }
             }
+        }
+    }
+
+    /// Comments at the end of a set that is split up and goes follow its last
+    /// entry.
+    fn assign_tail(&mut self, block: &Block) {
+        let Some((slot, entry)) = block.slots.slots.last().zip(block.entries.last()) else {
+            return;
+        };
+        let range = slot.extent.end..block.slots.close_start;
+        let text = self.anatomy.slice(range.clone());
+        let trimmed = text.trim();
+        if trimmed.is_empty() || !block.entries.iter().all(|entry| self.gone(entry)) {
+            return;
+        }
+        let start = range.start + (text.len() - text.trim_start().len());
+        if let Some(owner) = last_item(entry) {
+            self.give(owner, &[start..start + trimmed.len()]);
         }
     }
 
@@ -240,9 +293,11 @@ impl<'a> Carver<'a> {
             self.part_of_group(slot, value, copy, indent, prefix, &mut text)?;
         }
         // Loose comments that stand above the next slot follow us.
-        for range in self.owned.get(&first).into_iter().flatten() {
-            if range.start >= slot.own_end && copy.select.contains(&first) {
-                text.push_str("\n\n");
+        let last = items.end.saturating_sub(1);
+        for range in self.owned.get(&last).into_iter().flatten() {
+            if range.start >= slot.own_end && copy.select.contains(&last) {
+                let apart = self.blank_before(range.start);
+                text.push_str(if apart { "\n\n" } else { "\n" });
                 text.push_str(&pad);
                 text.push_str(&self.copy(range.clone(), indent, copy));
             }
@@ -361,6 +416,11 @@ impl<'a> Carver<'a> {
         }
     }
 
+    fn blank_before(&self, at: usize) -> bool {
+        let before = self.anatomy.text.get(..at).unwrap_or_default();
+        before[before.trim_end().len()..].matches('\n').count() >= 2
+    }
+
     fn blank_after(&self, at: usize) -> bool {
         let rest = self.anatomy.text.get(at..).unwrap_or_default();
         rest.chars()
@@ -386,21 +446,8 @@ impl<'a> Carver<'a> {
     ) -> String {
         let old = self.anatomy.indent_at(base);
         let delta = signed(indent) - signed(old);
-        let mut replace: Vec<(Range<usize>, String)> = copy.replace.to_vec();
-        replace.extend(
-            super::paths::rebased(self.anatomy, copy.directory)
-                .into_iter()
-                .filter(|(hole, _)| {
-                    range.start <= hole.start
-                        && hole.end <= range.end
-                        && !copy
-                            .replace
-                            .iter()
-                            .any(|(other, _)| other.start <= hole.start && hole.end <= other.end)
-                }),
-        );
-        replace.sort_by_key(|(hole, _)| hole.start);
-        self.lines.copy(&self.anatomy.text, range, delta, &replace)
+        self.lines
+            .copy(&self.anatomy.text, range, delta, &copy.replace)
     }
 
     /// The edits that take the moved items out of their file.
@@ -545,6 +592,14 @@ fn first_item(entry: &Entry) -> Option<ItemId> {
     match entry {
         Entry::Leaf(id) => Some(*id),
         Entry::Group { items, .. } => items.clone().next(),
+        Entry::Frame => None,
+    }
+}
+
+fn last_item(entry: &Entry) -> Option<ItemId> {
+    match entry {
+        Entry::Leaf(id) => Some(*id),
+        Entry::Group { items, .. } => items.clone().next_back(),
         Entry::Frame => None,
     }
 }

@@ -3,6 +3,13 @@
 pub mod anatomy;
 pub mod carve;
 pub mod comments;
+pub mod compose;
+pub mod emit;
+pub mod group;
+pub mod host;
+pub mod locals;
 pub mod paths;
 pub mod reindent;
 pub mod scope;
+#[cfg(test)]
+mod tests;

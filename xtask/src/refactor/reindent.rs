@@ -86,6 +86,9 @@ impl Lines {
     }
 
     fn copy_plain(&self, text: &str, range: Range<usize>, delta: isize, out: &mut String) {
+        if range.is_empty() {
+            return;
+        }
         let mut at = range.start;
         // A line start at the very beginning belongs to what was copied before.
         for (&start, string) in self.starts.range(range.start + 1..=range.end) {

@@ -1,0 +1,440 @@
+//! The text of generated modules.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use rnix::ast;
+use rowan::ast::AstNode;
+
+use super::anatomy::{Anatomy, ItemId, Layer, Value};
+use super::carve::{Carver, Copy, Piece, selects};
+use super::comments::span;
+use super::locals::{Local, locals, needs_of};
+use super::scope::{BoundHere, Needs};
+use crate::tree::TreePath;
+
+/// What a generated file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Declares `<namespace>.<name>.enable` and acts when it is set.
+    Feature,
+    /// A plain module of one host.
+    Private,
+}
+
+/// An option that a generated feature declares beside `enable`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptionDecl {
+    /// Its name.
+    pub name: String,
+    /// Type expression, with `lib.` where needed.
+    pub type_text: String,
+    /// Default expression.
+    pub default: Option<String>,
+    /// What it is, a noun phrase with a full stop.
+    pub description: String,
+}
+
+/// One file that is going to be made.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// Name of the feature.
+    pub name: String,
+    /// What the feature is, to follow "Whether to enable".
+    pub description: String,
+    /// Where it goes.
+    pub file: TreePath,
+    /// What it is.
+    pub form: Form,
+    /// The definitions that it takes over.
+    pub items: BTreeSet<ItemId>,
+    /// Options beside `enable`.
+    pub options: Vec<OptionDecl>,
+    /// Values replaced by `cfg.<option>`.
+    pub replace: Vec<(Range<usize>, String)>,
+    /// What the host sets: option name and expression.
+    pub settings: Vec<(String, String)>,
+}
+
+/// Why a draft has no text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unwritable {
+    /// The moved code depends on its place.
+    BoundHere(BoundHere),
+    /// The generated module would bind a name that the moved code gets from a
+    /// `with`, or that a `let` of the file binds.
+    Capture(String),
+    /// A relative path leads out of the repository.
+    OutsidePath,
+}
+
+impl Unwritable {
+    /// The reason for people.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::BoundHere(here) => here.reason(),
+            Self::Capture(name) => {
+                format!("`{name}` means something else in it than in a generated module")
+            }
+            Self::OutsidePath => "has a relative path that leaves the repository".to_owned(),
+        }
+    }
+}
+
+/// The conventional order of module arguments.
+const FORMALS: [&str; 5] = ["config", "options", "lib", "pkgs", "modulesPath"];
+
+/// Checks that items can stand in a generated file.
+pub fn check(anatomy: &Anatomy, items: &BTreeSet<ItemId>, form: Form) -> Result<(), Unwritable> {
+    let needs = needs_of(anatomy, items);
+    if let Some(here) = needs.bound_here {
+        return Err(Unwritable::BoundHere(here));
+    }
+    let own: &[&str] = match form {
+        Form::Feature => &["config", "lib"],
+        Form::Private => &[],
+    };
+    for name in own {
+        let local = needs.locals.iter().any(|(_, local)| local == name);
+        if local || needs.unbound.contains(*name) {
+            return Err(Unwritable::Capture((*name).to_owned()));
+        }
+    }
+    let directory = anatomy.path.parent().unwrap_or_else(TreePath::root);
+    let mut nodes: Vec<_> = items
+        .iter()
+        .filter_map(|id| anatomy.items.get(*id))
+        .map(|item| item.node.clone())
+        .collect();
+    nodes.extend(
+        locals(anatomy)
+            .into_iter()
+            .filter(|local| carries(&needs.locals, local))
+            .map(|local| local.slot.node),
+    );
+    if nodes
+        .iter()
+        .any(|node| super::paths::leaves_tree(node, &directory))
+    {
+        return Err(Unwritable::OutsidePath);
+    }
+    Ok(())
+}
+
+fn carries(carried: &BTreeSet<(usize, String)>, local: &Local) -> bool {
+    local
+        .names
+        .iter()
+        .any(|name| carried.contains(&(local.layer, name.clone())))
+}
+
+/// The text of a generated module.
+pub fn module(
+    carver: &Carver<'_>,
+    draft: &Draft,
+    carried: &BTreeSet<(usize, String)>,
+    namespace: &str,
+) -> Result<String, Unwritable> {
+    let anatomy = carver.anatomy;
+    check(anatomy, &draft.items, draft.form)?;
+    let needs = needs_of(anatomy, &draft.items);
+    let directory = draft.file.parent().unwrap_or_else(TreePath::root);
+    let copy = Copy::new(anatomy, &draft.items, &directory, &draft.replace);
+    let mut names: BTreeSet<String> = needs.formals.clone();
+    let mut cfg_bound = false;
+    if draft.form == Form::Feature {
+        names.insert("config".to_owned());
+        names.insert("lib".to_owned());
+        cfg_bound = !draft.options.is_empty();
+        let spelt_cfg =
+            needs.unbound.contains("cfg") || needs.locals.iter().any(|(_, name)| name == "cfg");
+        if cfg_bound && spelt_cfg {
+            return Err(Unwritable::Capture("cfg".to_owned()));
+        }
+    }
+    let mut text = formals(anatomy, &names);
+    layers(carver, &copy, &needs, carried, draft, namespace, cfg_bound, &mut text);
+    let enable = if cfg_bound {
+        "cfg.enable".to_owned()
+    } else {
+        format!("config.{namespace}.{}.enable", draft.name)
+    };
+    match draft.form {
+        Form::Feature => {
+            text.push_str("{\n");
+            declarations(draft, namespace, &mut text);
+            text.push_str(&format!("\n  config = lib.mkIf {enable} "));
+            let (parts, plain) = config_parts(carver, &copy, 2);
+            match (parts.as_slice(), plain) {
+                ([only], true) => text.push_str(only),
+                ([only], false) => text.push_str(&format!("({only})")),
+                _ => {
+                    let (parts, _) = config_parts(carver, &copy, 6);
+                    text.push_str("(\n    lib.mkMerge [\n");
+                    for part in parts {
+                        let bare = part.starts_with('{');
+                        let part = if bare { part } else { format!("({part})") };
+                        text.push_str(&format!("      {part}\n"));
+                    }
+                    text.push_str("    ]\n  )");
+                }
+            }
+            text.push_str(";\n}\n");
+        }
+        Form::Private => {
+            let (parts, plain) = config_parts(carver, &copy, 0);
+            match (parts.as_slice(), plain) {
+                ([only], true) => text.push_str(only),
+                ([only], false) => {
+                    text.push_str(&format!("{{\n  config = {};\n}}", indent_more(only)));
+                }
+                _ => {
+                    let (parts, _) = config_parts(carver, &copy, 4);
+                    text.push_str("{\n  config = lib.mkMerge [\n");
+                    for part in parts {
+                        let bare = part.starts_with('{');
+                        let part = if bare { part } else { format!("({part})") };
+                        text.push_str(&format!("    {part}\n"));
+                    }
+                    text.push_str("  ];\n}");
+                }
+            }
+            text.push('\n');
+        }
+    }
+    Ok(text)
+}
+
+fn indent_more(text: &str) -> String {
+    text.replace('\n', "\n  ")
+}
+
+/// `{ config, lib, ... }:` in the style of the source file.
+fn formals(anatomy: &Anatomy, names: &BTreeSet<String>) -> String {
+    if names.is_empty() && anatomy.function().is_none() {
+        return String::new();
+    }
+    let pattern = match anatomy.function().and_then(ast::Lambda::param) {
+        Some(ast::Param::Pattern(pattern)) => Some(pattern),
+        _ => None,
+    };
+    let mut ordered: Vec<String> = FORMALS
+        .iter()
+        .filter(|name| names.contains(**name))
+        .map(|name| (*name).to_owned())
+        .collect();
+    let mut source = Vec::new();
+    for entry in pattern.iter().flat_map(ast::Pattern::pat_entries) {
+        let Some(ident) = entry.ident() else { continue };
+        let name = ident.syntax().text().to_string();
+        if !names.contains(&name) {
+            continue;
+        }
+        let text = entry.syntax().text().to_string();
+        match ordered.iter_mut().find(|known| **known == name) {
+            Some(known) => *known = text,
+            None => source.push(text),
+        }
+    }
+    ordered.extend(source);
+    let wide = pattern
+        .as_ref()
+        .is_some_and(|pattern| pattern.syntax().text().contains_char('\n'));
+    format_formals(&ordered, wide)
+}
+
+/// Formats a parameter pattern with `...`.
+pub fn format_formals(entries: &[String], wide: bool) -> String {
+    let line: usize = entries.iter().map(|entry| entry.len() + 2).sum();
+    if entries.is_empty() {
+        "{ ... }:\n".to_owned()
+    } else if wide || line > 80 {
+        let mut text = String::from("{\n");
+        for entry in entries {
+            text.push_str(&format!("  {entry},\n"));
+        }
+        text.push_str("  ...\n}:\n");
+        text
+    } else {
+        format!("{{ {}, ... }}:\n", entries.join(", "))
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "one caller, one step of it")]
+fn layers(
+    carver: &Carver<'_>,
+    copy: &Copy<'_>,
+    needs: &Needs,
+    carried: &BTreeSet<(usize, String)>,
+    draft: &Draft,
+    namespace: &str,
+    mut cfg: bool,
+    text: &mut String,
+) {
+    let anatomy = carver.anatomy;
+    let all = locals(anatomy);
+    let cfg_line = format!("  cfg = config.{namespace}.{};\n", draft.name);
+    for (at, layer) in anatomy.layers.iter().enumerate() {
+        match layer {
+            Layer::Function(_) => {}
+            Layer::With(with) => {
+                if needs.withs.contains(&at)
+                    && let Some(scope) = with.namespace()
+                {
+                    text.push_str(&format!("with {};\n", scope.syntax().text()));
+                }
+            }
+            Layer::Let(_) => {
+                let wanted: Vec<&Local> = all
+                    .iter()
+                    .filter(|local| local.layer == at && carries(carried, local))
+                    .collect();
+                if wanted.is_empty() {
+                    continue;
+                }
+                text.push_str("let\n");
+                if std::mem::take(&mut cfg) {
+                    text.push_str(&cfg_line);
+                }
+                for (nth, local) in wanted.iter().enumerate() {
+                    if nth > 0 && local.slot.blank_above {
+                        text.push('\n');
+                    }
+                    text.push_str("  ");
+                    text.push_str(&local_text(carver, copy, local, carried));
+                    text.push('\n');
+                }
+                text.push_str("in\n");
+            }
+        }
+    }
+    if cfg {
+        text.push_str("let\n");
+        text.push_str(&cfg_line);
+        text.push_str("in\n");
+    }
+}
+
+/// A `let` entry; of an `inherit` only the names that are read.
+fn local_text(
+    carver: &Carver<'_>,
+    copy: &Copy<'_>,
+    local: &Local,
+    carried: &BTreeSet<(usize, String)>,
+) -> String {
+    let wanted: Vec<&str> = local
+        .names
+        .iter()
+        .filter(|name| carried.contains(&(local.layer, (*name).clone())))
+        .map(String::as_str)
+        .collect();
+    if wanted.len() < local.names.len()
+        && let Some(inherit) = ast::Inherit::cast(local.slot.node.clone())
+    {
+        let from = inherit.from().map_or(String::new(), |from| {
+            format!(" {}", from.syntax().text())
+        });
+        return format!("inherit{from} {};", wanted.join(" "));
+    }
+    carver.copy_at(
+        local.slot.own_start..local.slot.own_end,
+        local.slot.own_start,
+        2,
+        copy,
+    )
+}
+
+fn declarations(draft: &Draft, namespace: &str, text: &mut String) {
+    let enable = format!(
+        "lib.mkEnableOption \"{}\";\n",
+        escape(&draft.description)
+    );
+    if draft.options.is_empty() {
+        text.push_str(&format!(
+            "  options.{namespace}.{}.enable = {enable}",
+            draft.name
+        ));
+        return;
+    }
+    text.push_str(&format!("  options.{namespace}.{} = {{\n", draft.name));
+    text.push_str(&format!("    enable = {enable}"));
+    for option in &draft.options {
+        text.push('\n');
+        text.push_str(&option_text(option, 4));
+    }
+    text.push_str("  };\n");
+}
+
+/// The declaration of one option, at an indentation, with its last newline.
+pub fn option_text(option: &OptionDecl, indent: usize) -> String {
+    let pad = " ".repeat(indent);
+    let mut text = format!("{pad}{} = lib.mkOption {{\n", option.name);
+    text.push_str(&format!("{pad}  type = {};\n", option.type_text));
+    if let Some(default) = &option.default {
+        text.push_str(&format!("{pad}  default = {default};\n"));
+    }
+    text.push_str(&format!(
+        "{pad}  description = \"{}\";\n",
+        escape(&option.description)
+    ));
+    text.push_str(&format!("{pad}}};\n"));
+    text
+}
+
+/// Text for between double quotes.
+pub fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace("${", "\\${")
+        .replace('\n', " ")
+}
+
+/// The parts of the configuration: sets and wrapped expressions, in order, and
+/// whether the first is a plain set.
+fn config_parts(carver: &Carver<'_>, copy: &Copy<'_>, indent: usize) -> (Vec<String>, bool) {
+    let mut parts = Vec::new();
+    let mut plain = true;
+    let mut queue: Vec<&Value> = carver
+        .anatomy
+        .configs
+        .iter()
+        .map(|config| &config.value)
+        .collect();
+    queue.reverse();
+    while let Some(value) = queue.pop() {
+        if !selects(value, copy.select) {
+            continue;
+        }
+        if let Value::Merge { elements, .. } = value {
+            queue.extend(elements.iter().rev().map(|(_, value)| value));
+            continue;
+        }
+        match carver.entries(value, copy, indent + 2) {
+            Some(pieces) => parts.push(set_text(&pieces, indent)),
+            None => {
+                plain = false;
+                parts.extend(carver.render(value, copy, indent));
+            }
+        }
+    }
+    (parts, plain)
+}
+
+fn set_text(pieces: &[Piece], indent: usize) -> String {
+    let mut text = String::from("{\n");
+    for piece in pieces {
+        if piece.blank {
+            text.push('\n');
+        }
+        text.push_str(&piece.text);
+        text.push('\n');
+    }
+    text.push_str(&" ".repeat(indent));
+    text.push('}');
+    text
+}
+
+/// The range of a node.
+pub fn node_range(node: &rnix::SyntaxNode) -> Range<usize> {
+    span(node.text_range())
+}

@@ -1,0 +1,260 @@
+//! `migrate host`: a monolithic module becomes feature modules and a
+//! composition.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::anatomy::{Anatomy, ItemId, NotAModule};
+use super::carve::Carver;
+use super::compose::{Composition, Position, Setting, host_text};
+use super::emit::{self, Draft, Form};
+use super::group::{Catalogue, Grouping, Groups, group};
+use super::locals;
+use crate::edit::{Change, ChangeSet};
+use crate::problem::Span;
+use crate::tree::{Tree, TreePath};
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// The host.
+    pub host: &'a str,
+    /// The file that holds its definitions.
+    pub entry: &'a TreePath,
+    /// Attribute path of all features.
+    pub namespace: &'a str,
+    /// Directory of feature files.
+    pub directory: &'a TreePath,
+    /// How to group.
+    pub grouping: &'a Grouping,
+    /// Where features go in the host's `imports`.
+    pub position: Position,
+    /// Whether feature files are imported without being named (`readDir`).
+    pub auto_import: bool,
+}
+
+/// A definition that stays with the host although its class could move.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// The option path.
+    pub path: String,
+    /// Why.
+    pub reason: String,
+    /// Where.
+    pub span: Span,
+    /// Non-blank lines.
+    pub lines: usize,
+}
+
+/// What a proposal does.
+#[derive(Debug, Clone, Default)]
+pub struct Proposal {
+    /// The files.
+    pub changes: ChangeSet,
+    /// Feature files and how many lines moved into each.
+    pub features: BTreeMap<String, usize>,
+    /// What stays, and why.
+    pub kept: Vec<Kept>,
+    /// Which feature took each item.
+    pub taken: BTreeMap<ItemId, String>,
+    /// Non-blank lines of the entry before and after.
+    pub lines: (usize, usize),
+}
+
+/// Makes a proposal in which the items of `keep` stay, for the given reasons.
+pub fn propose(
+    tree: &Tree,
+    anatomy: &Anatomy,
+    groups: &Groups,
+    request: &Request<'_>,
+    catalogue: &dyn Catalogue,
+    keep: &BTreeMap<ItemId, String>,
+) -> Result<Proposal, String> {
+    let mut keep = keep.clone();
+    for (id, item) in anatomy.items.iter().enumerate() {
+        if let Some(fixed) = &item.fixed {
+            keep.entry(id).or_insert_with(|| fixed.reason().to_owned());
+        }
+    }
+    for (id, reason) in &groups.small {
+        keep.entry(*id).or_insert_with(|| reason.clone());
+    }
+    let mut drafts = loop {
+        let drafts = drafts(anatomy, groups, request, catalogue, &mut keep);
+        let parties: Vec<&BTreeSet<ItemId>> = drafts.iter().map(|draft| &draft.items).collect();
+        match locals::plan(anatomy, &parties) {
+            Ok(plan) => break (drafts, plan),
+            Err(stays) => {
+                for stay in stays {
+                    keep.insert(stay.item, stay.reason);
+                }
+            }
+        }
+    };
+    let mut proposal = Proposal {
+        kept: keep
+            .iter()
+            .filter_map(|(id, reason)| kept(anatomy, *id, reason))
+            .collect(),
+        ..Proposal::default()
+    };
+    let before = nonblank(&anatomy.text);
+    proposal.lines = (before, before);
+    let (drafts, plan) = (&mut drafts.0, drafts.1);
+    if drafts.is_empty() {
+        return Ok(proposal);
+    }
+    let moved: BTreeSet<ItemId> = drafts
+        .iter()
+        .flat_map(|draft| draft.items.iter().copied())
+        .collect();
+    let carver = Carver::new(anatomy, &moved);
+    let mut settings = Vec::new();
+    let mut imports = Vec::new();
+    for (draft, carried) in drafts.iter().zip(&plan.carried) {
+        let text = emit::module(&carver, draft, carried, request.namespace)
+            .map_err(|reason| reason.reason())?;
+        if tree.entry(&draft.file).is_some() {
+            return Err(format!("{} exists already", draft.file));
+        }
+        proposal.changes.insert(
+            draft.file.clone(),
+            Change::Create {
+                contents: text.into_bytes(),
+                executable: false,
+            },
+        );
+        let lines = draft
+            .items
+            .iter()
+            .filter_map(|id| anatomy.items.get(*id))
+            .map(|item| item.lines)
+            .sum();
+        proposal.features.insert(draft.name.clone(), lines);
+        for id in &draft.items {
+            proposal.taken.insert(*id, draft.name.clone());
+        }
+        if draft.form == Form::Feature {
+            settings.push(Setting {
+                feature: draft.name.clone(),
+                enable: true,
+                values: draft.settings.clone(),
+            });
+        }
+        if !request.auto_import || draft.form == Form::Private {
+            imports.push(draft.file.clone());
+        }
+    }
+    let composition = Composition {
+        namespace: request.namespace,
+        settings: &settings,
+        imports: &imports,
+        position: request.position,
+        removals: plan.removals,
+    };
+    let text = host_text(&carver, &composition).map_err(|error| error.to_string())?;
+    proposal.lines.1 = nonblank(&text);
+    proposal.changes.insert(
+        anatomy.path.clone(),
+        Change::Modify {
+            before: anatomy.text.clone().into_bytes(),
+            contents: text.into_bytes(),
+        },
+    );
+    Ok(proposal)
+}
+
+/// One draft per group; items that cannot stand in another file are kept.
+fn drafts(
+    anatomy: &Anatomy,
+    groups: &Groups,
+    request: &Request<'_>,
+    catalogue: &dyn Catalogue,
+    keep: &mut BTreeMap<ItemId, String>,
+) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    for (name, group) in &groups.features {
+        let mut items = BTreeSet::new();
+        for id in &group.items {
+            if keep.contains_key(id) {
+                continue;
+            }
+            match emit::check(anatomy, &BTreeSet::from([*id]), Form::Feature) {
+                Ok(()) => {
+                    items.insert(*id);
+                }
+                Err(reason) => {
+                    keep.insert(*id, reason.reason());
+                }
+            }
+        }
+        if items.is_empty() {
+            continue;
+        }
+        let description = catalogue
+            .description(name)
+            .unwrap_or_else(|| name.replace('-', " "));
+        let Some(file) = request.directory.join(&format!("{name}.nix")) else {
+            continue;
+        };
+        drafts.push(Draft {
+            name: name.clone(),
+            description,
+            file,
+            form: Form::Feature,
+            items,
+            options: Vec::new(),
+            replace: Vec::new(),
+            settings: Vec::new(),
+        });
+    }
+    drafts
+}
+
+fn kept(anatomy: &Anatomy, id: ItemId, reason: &str) -> Option<Kept> {
+    let item = anatomy.items.get(id)?;
+    let range = emit::node_range(&item.node);
+    Some(Kept {
+        path: item.path.join("."),
+        reason: reason.to_owned(),
+        span: Span {
+            path: anatomy.path.clone(),
+            start: u32::try_from(range.start).unwrap_or(u32::MAX),
+            end: u32::try_from(range.end).unwrap_or(u32::MAX),
+        },
+        lines: item.lines,
+    })
+}
+
+/// Lines that are not blank.
+pub fn nonblank(text: &str) -> usize {
+    text.lines().filter(|line| !line.trim().is_empty()).count()
+}
+
+/// Takes the host's file apart and groups its definitions.
+pub fn dissect(
+    tree: &Tree,
+    request: &Request<'_>,
+    catalogue: &dyn Catalogue,
+) -> Result<(Anatomy, Groups), Unreadable> {
+    let text = tree
+        .text(request.entry)
+        .map_err(|error| Unreadable::Read(error.to_string()))?;
+    let path = tree
+        .resolve(request.entry)
+        .map_err(|error| Unreadable::Read(error.to_string()))?;
+    let anatomy = Anatomy::of(&path, &text, &|path| catalogue.above_options(path))
+        .map_err(Unreadable::Shape)?;
+    let groups = group(&anatomy, catalogue, request.grouping, request.namespace);
+    Ok((anatomy, groups))
+}
+
+/// Why a host's file cannot be taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unreadable {
+    /// It cannot be read.
+    Read(String),
+    /// It is no literal module.
+    Shape(NotAModule),
+}
