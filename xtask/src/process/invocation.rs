@@ -21,6 +21,9 @@ pub struct Invocation {
     pub stdin: Vec<u8>,
     /// How long it may take before its whole group is killed; for ever if `None`.
     pub deadline: Option<Duration>,
+    /// An interruption does not end it: it is short, and half of it would be
+    /// worse than all of it.
+    pub shielded: bool,
 }
 
 impl Invocation {
@@ -33,6 +36,7 @@ impl Invocation {
             environment: Vec::new(),
             stdin: Vec::new(),
             deadline: None,
+            shielded: false,
         }
     }
 
@@ -84,6 +88,13 @@ impl Invocation {
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
+        self
+    }
+
+    /// Not ended by an interruption.
+    #[must_use]
+    pub fn shielded(mut self) -> Self {
+        self.shielded = true;
         self
     }
 }

@@ -7,6 +7,8 @@ use std::os::unix::process::CommandExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal};
+
 use super::{Cancel, Invocation};
 
 /// What a child that ended well has said.
@@ -187,15 +189,15 @@ fn start_failure(error: &io::Error) -> Failure {
     }
 }
 
-/// Kills the process groups that these children lead.
-fn kill_groups(pids: &[u32]) {
+/// How long a child may clean up (git removes its lock files) before it is killed.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Sends a signal to the process groups that these children lead.
+fn signal_groups(pids: &[u32], signal: Signal) {
     for pid in pids {
-        if let Some(pid) = i32::try_from(*pid)
-            .ok()
-            .and_then(rustix::process::Pid::from_raw)
-        {
+        if let Some(pid) = i32::try_from(*pid).ok().and_then(Pid::from_raw) {
             // A group that is gone already is what we want.
-            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+            let _ = rustix::process::kill_process_group(pid, signal);
         }
     }
 }
@@ -222,7 +224,7 @@ impl Runner for DuctRunner {
                 // breaks the pipe; its status says what happened.
                 Err(error) => return Err(fail(Failure::Start(error.to_string()), &[])),
             }
-            let failure = if self.cancel.is_cancelled() {
+            let failure = if self.cancel.is_cancelled() && !invocation.shielded {
                 Failure::Cancelled
             } else if let Some(limit) = invocation.deadline
                 && started.elapsed() >= limit
@@ -231,8 +233,12 @@ impl Runner for DuctRunner {
             } else {
                 continue;
             };
-            kill_groups(&handle.pids());
-            let said = handle.wait_timeout(Duration::from_secs(2));
+            signal_groups(&handle.pids(), Signal::TERM);
+            let mut said = handle.wait_timeout(GRACE);
+            if !matches!(said, Ok(Some(_))) {
+                signal_groups(&handle.pids(), Signal::KILL);
+                said = handle.wait_timeout(Duration::from_secs(2));
+            }
             let stderr = said.ok().flatten().map(|output| output.stderr.clone());
             return Err(fail(failure, &stderr.unwrap_or_default()));
         };
@@ -347,7 +353,9 @@ impl Watcher {
                         continue;
                     }
                 };
-                kill_groups(&child.pids());
+                signal_groups(&child.pids(), Signal::TERM);
+                std::thread::park_timeout(GRACE);
+                signal_groups(&child.pids(), Signal::KILL);
                 return Some(failure);
             }
             None
@@ -424,7 +432,7 @@ impl Conversation {
 impl Drop for Conversation {
     fn drop(&mut self) {
         self.questions = None;
-        kill_groups(&self.answers.pids());
+        signal_groups(&self.answers.pids(), Signal::KILL);
     }
 }
 

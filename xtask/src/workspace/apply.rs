@@ -187,7 +187,7 @@ impl Workspace {
     /// See [`ApplyError`].
     pub fn apply(
         &self,
-        _lock: &Lock,
+        lock: &Lock,
         changes: &ChangeSet,
         request: Request<'_>,
         watch: &mut dyn Watch,
@@ -205,12 +205,13 @@ impl Workspace {
             directories,
             watch,
         )?;
-        self.carry_out(&place, intent, watch)
+        self.carry_out(&place, lock, intent, watch)
     }
 
     fn carry_out(
         &self,
         place: &Place,
+        lock: &Lock,
         intent: Intent,
         watch: &mut dyn Watch,
     ) -> Result<Done, ApplyError> {
@@ -218,6 +219,7 @@ impl Workspace {
         let transaction = Transaction {
             workspace: self,
             place,
+            lock,
             intent,
         };
         transaction.run(watch)?;
@@ -246,7 +248,7 @@ impl Workspace {
     ///
     /// # Errors
     /// There is none, or its files were edited since (code `edited-since`).
-    pub fn undo(&self, _lock: &Lock, watch: &mut dyn Watch) -> Result<Done, ApplyError> {
+    pub fn undo(&self, lock: &Lock, watch: &mut dyn Watch) -> Result<Done, ApplyError> {
         self.refuse_half_done()?;
         let place = self.place()?;
         let numbers = numbers(self).map_err(|error| ApplyError::from_io("history", &error))?;
@@ -333,14 +335,14 @@ impl Workspace {
             directories,
             watch,
         )?;
-        self.carry_out(&place, back, watch)
+        self.carry_out(&place, lock, back, watch)
     }
 
     /// Puts right what a killed run left: the tree is then the old one or the new one.
     ///
     /// # Errors
     /// Files were edited since the crash, or the system fails.
-    pub fn recover(&self, _lock: &Lock, watch: &mut dyn Watch) -> Result<Recovered, ApplyError> {
+    pub fn recover(&self, lock: &Lock, watch: &mut dyn Watch) -> Result<Recovered, ApplyError> {
         let directory = pending(self);
         if !directory.exists() {
             return Ok(Recovered::Nothing);
@@ -355,6 +357,7 @@ impl Workspace {
         let transaction = Transaction {
             workspace: self,
             place: &place,
+            lock,
             intent: (**intent).clone(),
         };
         match decide(&phase, &transaction.observe()?) {

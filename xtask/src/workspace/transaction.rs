@@ -4,13 +4,13 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::PathBuf;
 
-use super::Workspace;
 use super::apply::{ApplyError, Point, Watch};
 use super::open::git_problem;
 use super::place::Place;
 use super::staging::{
     append_committed, discard, hash_of, history, new_file, old_file, pending, sync_directory,
 };
+use super::{Lock, Workspace};
 use crate::journal::transaction::{IndexState, IndexTarget, Intent, Now, Purpose, Step, now};
 use crate::problem::Problem;
 use crate::tree::TreePath;
@@ -22,6 +22,7 @@ const KEPT: usize = 100;
 pub(super) struct Transaction<'a> {
     pub workspace: &'a Workspace,
     pub place: &'a Place,
+    pub lock: &'a Lock,
     pub intent: Intent,
 }
 
@@ -169,8 +170,8 @@ impl Transaction<'_> {
                 IndexTarget::Set(state) => set.push((step.path.as_ref(), state)),
             }
         }
-        git.add(&added)
-            .and_then(|()| git.set_index(&set))
+        self.lock
+            .with_children(|| git.add(&added).and_then(|()| git.set_index(&set)))
             .map_err(|error| ApplyError::from_git(&error))
     }
 
@@ -196,7 +197,8 @@ impl Transaction<'_> {
             .filter(|((_, wanted), present)| wanted != present)
             .map(|(entry, _)| entry)
             .collect();
-        git.set_index(&differing)
+        self.lock
+            .with_children(|| git.set_index(&differing))
             .map_err(|error| ApplyError::from_git(&error))
     }
 

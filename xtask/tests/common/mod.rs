@@ -1,6 +1,8 @@
 //! Repositories for tests.
 #![allow(dead_code)]
 
+pub mod need;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;

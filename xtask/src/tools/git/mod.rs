@@ -220,7 +220,8 @@ impl Git {
         }
         let invocation = quiet(&self.directory)
             .args(["add", "--pathspec-from-file=-", "--pathspec-file-nul"])
-            .stdin(nul_separated(paths));
+            .stdin(nul_separated(paths))
+            .shielded();
         self.runner.run(&invocation)?;
         Ok(())
     }
@@ -238,7 +239,8 @@ impl Git {
             let invocation = quiet(&self.directory)
                 .env("GIT_OPTIONAL_LOCKS", "0")
                 .args(["ls-files", "-z", "--stage", "--"])
-                .args(chunk);
+                .args(chunk)
+                .shielded();
             let output = self.runner.run(&invocation)?;
             let staged = parse::staged(&output.stdout).map_err(|error| error.of("ls-files"))?;
             states.extend(chunk.iter().map(|path| {
@@ -276,7 +278,8 @@ impl Git {
         }
         let invocation = quiet(&self.directory)
             .args(["update-index", "-z", "--index-info"])
-            .stdin(input);
+            .stdin(input)
+            .shielded();
         self.runner.run(&invocation)?;
         Ok(())
     }
