@@ -18,7 +18,33 @@ impl Source for Disk {
 }
 fn main() {
     let a: Vec<String> = std::env::args().collect();
-    let root = std::path::PathBuf::from(&a[1]);
+    let tree = open(&a[1]);
+    let table = xtask::options::OptionTable::embedded();
+    let cache = ParseCache::default();
+    if a.get(2).is_some_and(|b| std::path::Path::new(b).is_dir()) {
+        let other = open(&a[2]);
+        let (x, y) = (
+            Fleet::load(&tree, &table, &cache),
+            Fleet::load(&other, &table, &cache),
+        );
+        let t = std::time::Instant::now();
+        let verdicts = xtask::proof::compare(&x, &y, &table);
+        println!("compared in {:?}", t.elapsed());
+        for v in verdicts {
+            println!("{} {:?} {:?}", v.host, v.judgement, v.definitions);
+            for d in &v.differences {
+                println!(
+                    "   {:?} {} {:?} {:?}",
+                    d.judgement, d.message, d.before, d.after
+                );
+            }
+        }
+        return;
+    }
+    dump(&a, &tree, &table, &cache);
+}
+fn open(root: &str) -> Tree {
+    let root = std::path::PathBuf::from(root);
     let mut paths = vec![];
     for e in ignore::WalkBuilder::new(&root)
         .hidden(false)
@@ -47,14 +73,14 @@ fn main() {
             },
         ));
     }
-    let tree = Tree::new(paths, Arc::new(Disk(root)));
-    let table = xtask::options::OptionTable::embedded();
-    let cache = ParseCache::default();
+    Tree::new(paths, Arc::new(Disk(root)))
+}
+fn dump(a: &[String], tree: &Tree, table: &xtask::options::OptionTable<'_>, cache: &ParseCache) {
     let t = std::time::Instant::now();
-    let fleet = Fleet::load(&tree, &table, &cache);
+    let fleet = Fleet::load(tree, table, cache);
     println!("loaded in {:?}", t.elapsed());
     let t = std::time::Instant::now();
-    let _ = Fleet::load(&tree, &table, &cache);
+    let _ = Fleet::load(tree, table, cache);
     println!("again in {:?}", t.elapsed());
     for p in &fleet.problems {
         println!("PROBLEM {:?}", p);

@@ -338,7 +338,7 @@ impl<'e, 't, 'v> Reader<'e, 't, 'v> {
                     }
                 }
             }
-            Value::Set(set) if above || kind.splittable() => {
+            Value::Set(set) if above || kind.splittable() && !is_module(&kind, &set) => {
                 if set.fixed.is_empty() && set.dynamic.is_empty() {
                     if !above {
                         self.push(way, Term::set(Vec::new(), Vec::new()), false);
@@ -391,6 +391,24 @@ impl<'e, 't, 'v> Reader<'e, 't, 'v> {
             span: way.span,
         });
     }
+}
+
+/// Whether a submodule's definition is a module with parts of its own: it has
+/// to stay whole.
+fn is_module(kind: &PathKind, set: &Set) -> bool {
+    const PARTS: [&str; 9] = [
+        "imports",
+        "options",
+        "config",
+        "freeformType",
+        "_module",
+        "disabledModules",
+        "_file",
+        "key",
+        "require",
+    ];
+    kind.value_type().is_some_and(OptionType::is_submodule)
+        && PARTS.iter().any(|name| set.fixed.contains_key(*name))
 }
 
 /// What the repository's own declarations say of a path.

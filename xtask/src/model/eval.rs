@@ -550,7 +550,7 @@ impl<'t> Eval<'t> {
                 _ => Member::Value(Value::unknown(&format!("it comes from input `{input}`"))),
             },
             Role::Flake => self.flake_member(name),
-            Role::Host | Role::Unknown => Member::Value(Value::unknown(&opaque.why)),
+            Role::Unknown => Member::Value(Value::unknown(&opaque.why)),
         }
     }
 

@@ -137,15 +137,19 @@ pub fn collect(eval: &mut Eval<'_>, list: Vec<Item>, args: &mut Arguments) -> Ve
     // The walk itself.
     let mut seen = FxHashSet::default();
     let mut order = Vec::new();
-    let mut queue: VecDeque<Rc<Module>> = roots.into();
-    while let Some(module) = queue.pop_front() {
+    let mut queue: VecDeque<(Rc<Module>, usize)> =
+        roots.into_iter().map(|root| (root, 0)).collect();
+    while let Some((module, level)) = queue.pop_front() {
         if disabled.contains(&module.key) || !seen.insert(module.key.clone()) {
             continue;
         }
         for child in children.get(&module.key).into_iter().flatten() {
-            queue.push_back(Rc::clone(child));
+            queue.push_back((Rc::clone(child), level + 1));
         }
-        order.push((*module).clone());
+        order.push(Module {
+            level,
+            ..(*module).clone()
+        });
     }
     order
 }

@@ -73,8 +73,6 @@ pub enum Role {
     Input(Name),
     /// The flake itself.
     Flake,
-    /// A host: what `nixosSystem` returns.
-    Host,
     /// Nothing is known of it.
     Unknown,
 }
