@@ -5,9 +5,12 @@
 //! so that no child can wait for a person who is not there.
 
 mod cancel;
+mod conversation;
+mod group;
 mod invocation;
 mod runner;
 
 pub use cancel::Cancel;
+pub use conversation::Conversation;
 pub use invocation::{Invocation, Quoted};
-pub use runner::{Conversation, DuctRunner, Failure, Output, RunError, Runner, find_program};
+pub use runner::{DuctRunner, Failure, Output, RunError, Runner, find_program};

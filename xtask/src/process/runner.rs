@@ -2,13 +2,15 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 
+use super::conversation::{Answers, Conversation};
+use super::group::{GRACE, Watcher, signal_groups};
 use super::{Cancel, Invocation};
 
 /// What a child that ended well has said.
@@ -189,19 +191,6 @@ fn start_failure(error: &io::Error) -> Failure {
     }
 }
 
-/// How long a child may clean up (git removes its lock files) before it is killed.
-const GRACE: Duration = Duration::from_millis(500);
-
-/// Sends a signal to the process groups that these children lead.
-fn signal_groups(pids: &[u32], signal: Signal) {
-    for pid in pids {
-        if let Some(pid) = i32::try_from(*pid).ok().and_then(Pid::from_raw) {
-            // A group that is gone already is what we want.
-            let _ = rustix::process::kill_process_group(pid, signal);
-        }
-    }
-}
-
 impl Runner for DuctRunner {
     fn run_unchecked(&self, invocation: &Invocation) -> Result<Output, RunError> {
         /// How often an interruption is looked for.
@@ -323,116 +312,7 @@ impl Runner for DuctRunner {
             .unchecked()
             .reader()
             .map_err(|error| fail(&error))?;
-        let answers = Arc::new(answers);
-        Ok(Conversation {
-            questions: Some(questions),
-            reader: BufReader::new(Answers(Arc::clone(&answers))),
-            answers,
-        })
-    }
-}
-
-/// Kills a child whose output another thread reads, when its time has come.
-struct Watcher {
-    thread: std::thread::JoinHandle<Option<Failure>>,
-    over: Arc<std::sync::atomic::AtomicBool>,
-}
-
-impl Watcher {
-    fn new(cancel: Cancel, deadline: Option<Duration>, child: Arc<duct::ReaderHandle>) -> Self {
-        let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let seen = Arc::clone(&over);
-        let started = Instant::now();
-        let thread = std::thread::spawn(move || {
-            while !seen.load(std::sync::atomic::Ordering::SeqCst) {
-                let failure = match deadline {
-                    _ if cancel.is_cancelled() => Failure::Cancelled,
-                    Some(limit) if started.elapsed() >= limit => Failure::Deadline(limit),
-                    _ => {
-                        std::thread::park_timeout(Duration::from_millis(50));
-                        continue;
-                    }
-                };
-                signal_groups(&child.pids(), Signal::TERM);
-                std::thread::park_timeout(GRACE);
-                signal_groups(&child.pids(), Signal::KILL);
-                return Some(failure);
-            }
-            None
-        });
-        Self { thread, over }
-    }
-
-    /// Stops watching; why the child was killed, if it was.
-    fn end(self) -> Option<Failure> {
-        self.over.store(true, std::sync::atomic::Ordering::SeqCst);
-        self.thread.thread().unpark();
-        self.thread.join().unwrap_or(None)
-    }
-}
-
-/// Shares the handle between reading and killing.
-struct Answers(Arc<duct::ReaderHandle>);
-
-impl Read for Answers {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&*self.0).read(buffer)
-    }
-}
-
-/// A child that is asked and answers, one question at a time. It ends when
-/// this value is dropped.
-pub struct Conversation {
-    questions: Option<io::PipeWriter>,
-    reader: BufReader<Answers>,
-    answers: Arc<duct::ReaderHandle>,
-}
-
-impl Conversation {
-    /// Writes one question.
-    ///
-    /// # Errors
-    /// The child is gone.
-    pub fn ask(&mut self, question: &[u8]) -> io::Result<()> {
-        let pipe = self.questions.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
-        pipe.write_all(question)?;
-        pipe.flush()
-    }
-
-    /// Reads up to and without the next newline.
-    ///
-    /// # Errors
-    /// The child is gone.
-    pub fn line(&mut self) -> io::Result<Vec<u8>> {
-        let mut line = Vec::new();
-        self.reader.read_until(b'\n', &mut line)?;
-        if line.pop() == Some(b'\n') {
-            Ok(line)
-        } else {
-            Err(io::ErrorKind::UnexpectedEof.into())
-        }
-    }
-
-    /// Reads exactly so many bytes.
-    ///
-    /// # Errors
-    /// The child is gone.
-    pub fn bytes(&mut self, count: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let wanted = u64::try_from(count).map_err(io::Error::other)?;
-        (&mut self.reader).take(wanted).read_to_end(&mut bytes)?;
-        if bytes.len() == count {
-            Ok(bytes)
-        } else {
-            Err(io::ErrorKind::UnexpectedEof.into())
-        }
-    }
-}
-
-impl Drop for Conversation {
-    fn drop(&mut self) {
-        self.questions = None;
-        signal_groups(&self.answers.pids(), Signal::KILL);
+        Ok(Conversation::new(questions, answers))
     }
 }
 

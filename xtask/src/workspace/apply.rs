@@ -1,20 +1,15 @@
 //! Changing the working tree: all of a change set or nothing of it.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs;
 use std::io;
 
-use super::place::{Found, Place};
-use super::staging::{
-    Directories, Draft, Permissions, hash_of, missing_parents, old_file, pending, read_phase, stage,
-};
-use super::transaction::{Transaction, entry, numbers};
+use super::draft::{directories, draft};
+use super::place::Place;
+use super::staging::{Draft, pending, read_phase, stage};
+use super::transaction::Transaction;
 use super::{Lock, Workspace};
-use crate::edit::{Change, ChangeSet};
-use crate::journal::transaction::{
-    Decision, Directory, IndexState, IndexTarget, Intent, Now, Phase, Purpose, decide, now,
-};
+use crate::edit::ChangeSet;
+use crate::journal::transaction::{Decision, Intent, Phase, Purpose, decide};
 use crate::problem::Problem;
 use crate::process::Cancel;
 use crate::tree::TreePath;
@@ -163,12 +158,12 @@ impl Workspace {
         pending(self).exists()
     }
 
-    fn place(&self) -> Result<Place, ApplyError> {
+    pub(super) fn place(&self) -> Result<Place, ApplyError> {
         Place::open(self.root())
             .map_err(|error| ApplyError::from_io(&self.root().display().to_string(), &error))
     }
 
-    fn refuse_half_done(&self) -> Result<(), ApplyError> {
+    pub(super) fn refuse_half_done(&self) -> Result<(), ApplyError> {
         if self.is_half_done() {
             return Err(ApplyError::Refused(
                 Problem::error(
@@ -208,7 +203,7 @@ impl Workspace {
         self.carry_out(&place, lock, intent, watch)
     }
 
-    fn carry_out(
+    pub(super) fn carry_out(
         &self,
         place: &Place,
         lock: &Lock,
@@ -227,7 +222,7 @@ impl Workspace {
     }
 
     /// Notes the present index entries of what will be changed there.
-    fn fill_index(&self, drafts: &mut [Draft]) -> Result<(), ApplyError> {
+    pub(super) fn fill_index(&self, drafts: &mut [Draft]) -> Result<(), ApplyError> {
         let Some(git) = self.git() else {
             return Ok(());
         };
@@ -242,100 +237,6 @@ impl Workspace {
             draft.index_before = entry;
         }
         Ok(())
-    }
-
-    /// Takes the last change back, byte for byte, its index entries too.
-    ///
-    /// # Errors
-    /// There is none, or its files were edited since (code `edited-since`).
-    pub fn undo(&self, lock: &Lock, watch: &mut dyn Watch) -> Result<Done, ApplyError> {
-        self.refuse_half_done()?;
-        let place = self.place()?;
-        let numbers = numbers(self).map_err(|error| ApplyError::from_io("history", &error))?;
-        let Some(number) = numbers.last().copied() else {
-            return Err(ApplyError::Refused(Problem::error(
-                "nothing-to-undo",
-                "no migration of this repository is on record here",
-            )));
-        };
-        let directory = entry(self, number);
-        let Phase::Committed(intent) = read_phase(&directory).map_err(ApplyError::Failed)? else {
-            return Err(ApplyError::Failed(Problem::error(
-                "journal-unreadable",
-                format!(
-                    "{}: not the record of a finished change",
-                    directory.display()
-                ),
-            )));
-        };
-        let mut drafts = Vec::new();
-        let mut edited = Vec::new();
-        for (index, step) in intent.steps.iter().enumerate() {
-            let Some(path) = TreePath::new(&step.path) else {
-                continue;
-            };
-            let found = place.look(&path);
-            let found = found.map_err(|error| ApplyError::from_io(&step.path, &error))?;
-            if now(step, hash_of(&found).as_deref()) != Now::After {
-                edited.push(step.path.escape_debug().to_string());
-                continue;
-            }
-            let before = match found {
-                Found::File {
-                    contents,
-                    mode,
-                    owner,
-                } => Some((contents, mode, owner)),
-                _ => None,
-            };
-            let after = match &step.before {
-                Some(state) => {
-                    let old = old_file(&directory, index);
-                    let contents = fs::read(&old)
-                        .map_err(|error| ApplyError::from_io(&old.display().to_string(), &error))?;
-                    let owner = before.as_ref().map_or_else(own, |(_, _, owner)| *owner);
-                    Some((contents, Permissions::Exact(state.mode, owner)))
-                }
-                None => None,
-            };
-            drafts.push(Draft {
-                path,
-                before,
-                after,
-                index_before: IndexState::Absent,
-                index_after: match step.index_after {
-                    IndexTarget::Keep => IndexTarget::Keep,
-                    _ => IndexTarget::Set(step.index_before.clone()),
-                },
-            });
-        }
-        if !edited.is_empty() {
-            let names = edited.join(", ");
-            return Err(ApplyError::Refused(
-                Problem::error(
-                    "edited-since",
-                    format!("edited since `{}`: {names}", intent.label),
-                )
-                .help("undo would lose these edits: commit or remove them first"),
-            ));
-        }
-        drafts.reverse();
-        self.fill_index(&mut drafts)?;
-        let reversed = |directories: &[Directory]| directories.iter().rev().cloned().collect();
-        let directories = Directories {
-            created: split(&place, reversed(&intent.emptied_directories))?.absent,
-            emptied: split(&place, reversed(&intent.created_directories))?.present,
-        };
-        let label = format!("undo of {}", intent.label);
-        let back = stage(
-            self,
-            Purpose::Undo(number),
-            &label,
-            drafts,
-            directories,
-            watch,
-        )?;
-        self.carry_out(&place, lock, back, watch)
     }
 
     /// Puts right what a killed run left: the tree is then the old one or the new one.
@@ -378,156 +279,4 @@ impl Workspace {
             )),
         }
     }
-}
-
-/// Our own user and group.
-fn own() -> (u32, u32) {
-    let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
-    (user.as_raw(), group.as_raw())
-}
-
-struct Split {
-    present: Vec<Directory>,
-    absent: Vec<Directory>,
-}
-
-/// Tells directories that are there, with the permissions that they now have,
-/// from those that are not.
-fn split(place: &Place, directories: Vec<Directory>) -> Result<Split, ApplyError> {
-    let mut split = Split {
-        present: Vec::new(),
-        absent: Vec::new(),
-    };
-    for directory in directories {
-        let Some(path) = TreePath::new(&directory.path) else {
-            continue;
-        };
-        let mode = place.directory_mode(&path);
-        match mode.map_err(|error| ApplyError::from_io(&directory.path, &error))? {
-            Some(mode) => split.present.push(Directory { mode, ..directory }),
-            None => split.absent.push(directory),
-        }
-    }
-    Ok(split)
-}
-
-/// Compares every change with what is there.
-fn draft(place: &Place, changes: &ChangeSet, git_add: bool) -> Result<Vec<Draft>, ApplyError> {
-    let mut drafts: BTreeMap<TreePath, Draft> = BTreeMap::new();
-    let mut changed = Vec::new();
-    for (asked, change) in changes {
-        let io = |error: io::Error| ApplyError::from_io(asked.as_str(), &error);
-        let refuse = |code, message: String| ApplyError::Refused(Problem::error(code, message));
-        let path = place.resolve(asked).map_err(io)?.ok_or_else(|| {
-            refuse(
-                "link-leaves-repository",
-                format!("{asked}: a symbolic link on the way leaves the repository"),
-            )
-        })?;
-        let found = place.look(&path).map_err(io)?;
-        if let Found::Other(what) = found {
-            let target = place
-                .link_target(&path)
-                .map(|target| format!(" to {target}"))
-                .unwrap_or_default();
-            return Err(refuse(
-                "not-a-file",
-                format!("{asked}: {what}{target} stands there"),
-            ));
-        }
-        let before = match found {
-            Found::File {
-                contents,
-                mode,
-                owner,
-            } => Some((contents, mode, owner)),
-            _ => None,
-        };
-        let present = before.as_ref().map(|(contents, ..)| contents.as_slice());
-        let (expected, after, index_after) = match change {
-            Change::Create {
-                contents,
-                executable,
-            } => {
-                let permissions = Permissions::Fresh {
-                    executable: *executable,
-                };
-                (
-                    None,
-                    Some((contents.clone(), permissions)),
-                    IndexTarget::Add,
-                )
-            }
-            Change::Modify {
-                before: expected,
-                contents,
-            } => {
-                let (mode, owner) = before
-                    .as_ref()
-                    .map_or_else(|| (0o644, own()), |(_, mode, owner)| (*mode, *owner));
-                let after = (contents.clone(), Permissions::Exact(mode, owner));
-                (Some(expected.as_slice()), Some(after), IndexTarget::Keep)
-            }
-            Change::Delete { before: expected } => (
-                Some(expected.as_slice()),
-                None,
-                IndexTarget::Set(IndexState::Absent),
-            ),
-        };
-        if present != expected {
-            changed.push(path);
-            continue;
-        }
-        let draft = Draft {
-            path: path.clone(),
-            before,
-            after,
-            index_before: IndexState::Absent,
-            index_after: if git_add {
-                index_after
-            } else {
-                IndexTarget::Keep
-            },
-        };
-        if drafts.insert(path.clone(), draft).is_some() {
-            return Err(refuse(
-                "changed-twice",
-                format!("{path}: two changes reach this file through different links"),
-            ));
-        }
-    }
-    if !changed.is_empty() {
-        return Err(ApplyError::Changed(changed));
-    }
-    Ok(drafts.into_values().collect())
-}
-
-/// Directories that a fresh change makes and may empty.
-fn directories(place: &Place, drafts: &[Draft]) -> Result<Directories, ApplyError> {
-    let mut created: BTreeMap<TreePath, u32> = BTreeMap::new();
-    let mut emptied: BTreeMap<TreePath, u32> = BTreeMap::new();
-    for draft in drafts {
-        let io = |error: io::Error| ApplyError::from_io(draft.path.as_str(), &error);
-        if draft.after.is_some() {
-            for path in missing_parents(place, &draft.path).map_err(io)? {
-                created.insert(path, 0o777);
-            }
-        } else {
-            let mut current = draft.path.parent();
-            while let Some(path) = current.filter(|path| !path.as_str().is_empty()) {
-                if let Some(mode) = place.directory_mode(&path).map_err(io)? {
-                    emptied.insert(path.clone(), mode);
-                }
-                current = path.parent();
-            }
-        }
-    }
-    let list = |(path, mode): (TreePath, u32)| Directory {
-        path: path.as_str().to_owned(),
-        mode,
-    };
-    Ok(Directories {
-        created: created.into_iter().map(list).collect(),
-        emptied: emptied.into_iter().rev().map(list).collect(),
-    })
 }

@@ -1,0 +1,134 @@
+//! Taking the last change back.
+
+use std::fs;
+
+use super::apply::{ApplyError, Done, Watch};
+use super::draft::own;
+use super::place::{Found, Place};
+use super::staging::{Directories, Draft, Permissions, hash_of, old_file, read_phase, stage};
+use super::transaction::{entry, numbers};
+use super::{Lock, Workspace};
+use crate::journal::transaction::{Directory, IndexState, IndexTarget, Now, Phase, Purpose, now};
+use crate::problem::Problem;
+use crate::tree::TreePath;
+
+impl Workspace {
+    /// Takes the last change back, byte for byte, its index entries too.
+    ///
+    /// # Errors
+    /// There is none, or its files were edited since (code `edited-since`).
+    pub fn undo(&self, lock: &Lock, watch: &mut dyn Watch) -> Result<Done, ApplyError> {
+        self.refuse_half_done()?;
+        let place = self.place()?;
+        let numbers = numbers(self).map_err(|error| ApplyError::from_io("history", &error))?;
+        let Some(number) = numbers.last().copied() else {
+            return Err(ApplyError::Refused(Problem::error(
+                "nothing-to-undo",
+                "no migration of this repository is on record here",
+            )));
+        };
+        let directory = entry(self, number);
+        let Phase::Committed(intent) = read_phase(&directory).map_err(ApplyError::Failed)? else {
+            return Err(ApplyError::Failed(Problem::error(
+                "journal-unreadable",
+                format!(
+                    "{}: not the record of a finished change",
+                    directory.display()
+                ),
+            )));
+        };
+        let mut drafts = Vec::new();
+        let mut edited = Vec::new();
+        for (index, step) in intent.steps.iter().enumerate() {
+            let Some(path) = TreePath::new(&step.path) else {
+                continue;
+            };
+            let found = place.look(&path);
+            let found = found.map_err(|error| ApplyError::from_io(&step.path, &error))?;
+            if now(step, hash_of(&found).as_deref()) != Now::After {
+                edited.push(step.path.escape_debug().to_string());
+                continue;
+            }
+            let before = match found {
+                Found::File {
+                    contents,
+                    mode,
+                    owner,
+                } => Some((contents, mode, owner)),
+                _ => None,
+            };
+            let after = match &step.before {
+                Some(state) => {
+                    let old = old_file(&directory, index);
+                    let contents = fs::read(&old)
+                        .map_err(|error| ApplyError::from_io(&old.display().to_string(), &error))?;
+                    let owner = before.as_ref().map_or_else(own, |(_, _, owner)| *owner);
+                    Some((contents, Permissions::Exact(state.mode, owner)))
+                }
+                None => None,
+            };
+            drafts.push(Draft {
+                path,
+                before,
+                after,
+                index_before: IndexState::Absent,
+                index_after: match step.index_after {
+                    IndexTarget::Keep => IndexTarget::Keep,
+                    _ => IndexTarget::Set(step.index_before.clone()),
+                },
+            });
+        }
+        if !edited.is_empty() {
+            let names = edited.join(", ");
+            return Err(ApplyError::Refused(
+                Problem::error(
+                    "edited-since",
+                    format!("edited since `{}`: {names}", intent.label),
+                )
+                .help("undo would lose these edits: commit or remove them first"),
+            ));
+        }
+        drafts.reverse();
+        self.fill_index(&mut drafts)?;
+        let reversed = |directories: &[Directory]| directories.iter().rev().cloned().collect();
+        let directories = Directories {
+            created: split(&place, reversed(&intent.emptied_directories))?.absent,
+            emptied: split(&place, reversed(&intent.created_directories))?.present,
+        };
+        let label = format!("undo of {}", intent.label);
+        let back = stage(
+            self,
+            Purpose::Undo(number),
+            &label,
+            drafts,
+            directories,
+            watch,
+        )?;
+        self.carry_out(&place, lock, back, watch)
+    }
+}
+
+struct Split {
+    present: Vec<Directory>,
+    absent: Vec<Directory>,
+}
+
+/// Tells directories that are there, with the permissions that they now have,
+/// from those that are not.
+fn split(place: &Place, directories: Vec<Directory>) -> Result<Split, ApplyError> {
+    let mut split = Split {
+        present: Vec::new(),
+        absent: Vec::new(),
+    };
+    for directory in directories {
+        let Some(path) = TreePath::new(&directory.path) else {
+            continue;
+        };
+        let mode = place.directory_mode(&path);
+        match mode.map_err(|error| ApplyError::from_io(&directory.path, &error))? {
+            Some(mode) => split.present.push(Directory { mode, ..directory }),
+            None => split.absent.push(directory),
+        }
+    }
+    Ok(split)
+}
