@@ -268,7 +268,7 @@ impl<'e, 't, 'v> Reader<'e, 't, 'v> {
 
     fn define(&mut self, thunk: Thunk, way: Way, depth: u32) {
         if depth > 200 {
-            let value = self.eval.term(thunk);
+            let value = self.eval.outcome(thunk);
             return self.push(way, value, true);
         }
         let kind = if way.path.is_empty() {
@@ -302,7 +302,7 @@ impl<'e, 't, 'v> Reader<'e, 't, 'v> {
         );
         if unknown {
             // Not even the wrappers may be taken off: it may be a namespace.
-            let value = self.eval.term(thunk);
+            let value = self.eval.outcome(thunk);
             return self.push(way, value, false);
         }
         match self.eval.force(thunk) {
@@ -310,7 +310,7 @@ impl<'e, 't, 'v> Reader<'e, 't, 'v> {
                 let level = if above { None } else { Some(way.path.len()) };
                 match &*property {
                     Property::If(condition, content) => {
-                        let condition = self.eval.term(*condition);
+                        let condition = self.eval.outcome(*condition);
                         way.wrappers.push((level, Wrapper::If(condition)));
                         self.define(*content, way, depth + 1);
                     }
@@ -327,7 +327,7 @@ impl<'e, 't, 'v> Reader<'e, 't, 'v> {
                         // several definitions stand in opposite orders.
                         let items = self.eval.items(*contents);
                         if inside || items.iter().any(|item| matches!(item, Item::Splice(_))) {
-                            let value = self.eval.term(thunk);
+                            let value = self.eval.outcome(thunk);
                             return self.push(way, value, above);
                         }
                         for item in items {
@@ -348,7 +348,7 @@ impl<'e, 't, 'v> Reader<'e, 't, 'v> {
                 self.attributes(&set, &way, depth);
             }
             _ => {
-                let value = self.eval.term(thunk);
+                let value = self.eval.outcome(thunk);
                 self.push(way, value, above);
             }
         }

@@ -273,12 +273,12 @@ fn push_argument(eval: &mut Eval<'_>, host: &mut Host, key: &Name, thunk: Thunk)
     match eval.force(thunk) {
         Value::Set(set) if &**key == "specialArgs" && set.dynamic.is_empty() => {
             for (name, attribute) in &set.fixed {
-                let term = eval.term(attribute.value);
+                let term = eval.outcome(attribute.value);
                 host.arguments.push((format!("{key}.{name}"), term));
             }
         }
         _ => {
-            let term = eval.term(thunk);
+            let term = eval.outcome(thunk);
             host.arguments.push((key.to_string(), term));
         }
     }

@@ -41,6 +41,62 @@ impl Eval<'_> {
         term
     }
 
+    /// The normal form of a value that a host is given. What is computed from the
+    /// tree itself (`readDir`, `fromTOML (readFile …)`, paths put together) counts
+    /// by its outcome where that is plain data: how it is computed may touch
+    /// files that have nothing to do with it.
+    pub fn outcome(&mut self, thunk: Thunk) -> Term {
+        let term = self.term(thunk);
+        let mut reads_tree = false;
+        term.walk(&mut |term| {
+            reads_tree |= match term.kind() {
+                K::PathInterp(..) => true,
+                K::Path(path, _) => self.files.tree.is_directory(path),
+                K::Global(name) => {
+                    matches!(
+                        &**name,
+                        "readDir" | "readFile" | "pathExists" | "fromTOML" | "fromJSON"
+                    )
+                }
+                _ => false,
+            };
+        });
+        if !reads_tree {
+            return term;
+        }
+        self.data(thunk, 0).unwrap_or(term)
+    }
+
+    /// The value as a literal, if all of it is known plain data.
+    fn data(&mut self, thunk: Thunk, depth: u32) -> Option<Term> {
+        if depth > 64 {
+            return None;
+        }
+        Some(match self.force(thunk) {
+            Value::Null => Term::new(K::Null),
+            Value::Bool(value) => Term::new(K::Bool(value)),
+            Value::Int(value) => Term::new(K::Int(value)),
+            Value::Str(text) => Term::new(K::Str(text)),
+            Value::Path(path) if !path.as_str().is_empty() => self.path_term(&path),
+            Value::List(items) => {
+                let mut terms = Vec::with_capacity(items.len());
+                for item in items.iter() {
+                    let Item::One(item) = item else { return None };
+                    terms.push(self.data(*item, depth + 1)?);
+                }
+                Term::new(K::List(terms))
+            }
+            Value::Set(set) if set.dynamic.is_empty() => {
+                let mut fixed = Vec::with_capacity(set.fixed.len());
+                for (name, attribute) in &set.fixed {
+                    fixed.push((name.clone(), self.data(attribute.value, depth + 1)?));
+                }
+                Term::set(fixed, Vec::new())
+            }
+            _ => return None,
+        })
+    }
+
     fn term_of_code(&mut self, thunk: Thunk, code: Code) -> Term {
         match code {
             Code::Named(term, _) => term,

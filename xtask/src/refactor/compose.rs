@@ -54,7 +54,9 @@ pub struct Composition<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Impossible {
     /// No place for definitions that always hold.
-    #[error("nothing in this file is defined unconditionally: there is no place to switch features on")]
+    #[error(
+        "nothing in this file is defined unconditionally: there is no place to switch features on"
+    )]
     NoUnconditionalSet,
     /// Edits touch each other: a defect of the migration.
     #[error("{0}")]
@@ -65,10 +67,7 @@ pub enum Impossible {
 }
 
 /// The new text of the host's file.
-pub fn host_text(
-    carver: &Carver<'_>,
-    composition: &Composition<'_>,
-) -> Result<String, Impossible> {
+pub fn host_text(carver: &Carver<'_>, composition: &Composition<'_>) -> Result<String, Impossible> {
     let anatomy = carver.anatomy;
     let mut edits = carver.removals();
     edits.extend(composition.removals.iter().cloned());
@@ -101,7 +100,12 @@ fn write_composition(
     let mut head = String::new();
     if !paths.is_empty() {
         match &anatomy.imports {
-            Some(imports) => edits.push(extend_imports(anatomy, imports, &paths, composition.position)),
+            Some(imports) => edits.push(extend_imports(
+                anatomy,
+                imports,
+                &paths,
+                composition.position,
+            )),
             None => {
                 head.push_str("\n  imports = [\n");
                 for path in &paths {
@@ -112,7 +116,11 @@ fn write_composition(
         }
     }
     if !head.is_empty() {
-        edits.push(insert_at_open(anatomy, frame_block, shift(anatomy, frame_block, &head)));
+        edits.push(insert_at_open(
+            anatomy,
+            frame_block,
+            shift(anatomy, frame_block, &head),
+        ));
     }
     // 2. features
     if composition.settings.is_empty() {
@@ -130,9 +138,7 @@ fn write_composition(
             .slots
             .last()
             .map_or(inner.slots.open_end, |slot| slot.extent.end);
-        let multi = anatomy
-            .slice(at..inner.slots.close_start)
-            .contains('\n');
+        let multi = anatomy.slice(at..inner.slots.close_start).contains('\n');
         if !multi {
             text.push('\n');
             text.push_str(&" ".repeat(indent - 2));
@@ -177,7 +183,8 @@ fn write_composition(
                 let text = reindent(&text, 2);
                 let text = shift(anatomy, frame_block, &text);
                 let blank = edit.insert.ends_with("\n\n");
-                edit.insert.truncate(edit.insert.trim_end_matches(['\n', ' ']).len());
+                edit.insert
+                    .truncate(edit.insert.trim_end_matches(['\n', ' ']).len());
                 edit.insert.push_str("\n\n");
                 edit.insert.push_str(&text);
                 if blank || !block_is_empty(always) {
@@ -266,11 +273,13 @@ fn unconditional_block(anatomy: &Anatomy) -> Option<(&Block, &Block)> {
     }
     let preferred = anatomy.configs.iter().find_map(|config| {
         let imports = anatomy.imports.as_ref()?;
-        config
-            .value
-            .blocks()
-            .into_iter()
-            .find(|block| block.slots.slots.iter().any(|slot| slot.node == imports.node))
+        config.value.blocks().into_iter().find(|block| {
+            block
+                .slots
+                .slots
+                .iter()
+                .any(|slot| slot.node == imports.node)
+        })
     });
     let block = preferred.or_else(|| {
         anatomy
@@ -378,7 +387,11 @@ fn extend_imports(
                 | SyntaxKind::NODE_IDENT
                 | SyntaxKind::NODE_PAREN
         );
-        let old = if atom { old.to_owned() } else { format!("({old})") };
+        let old = if atom {
+            old.to_owned()
+        } else {
+            format!("({old})")
+        };
         let new = format!("[\n    {}\n  ]", paths.join("\n    "));
         let insert = match position {
             Position::Head => format!("{new}\n  ++ {old}"),
@@ -402,10 +415,7 @@ fn extend_imports(
             Position::Tail => elements.extend(paths.iter().cloned()),
         }
         let pad = " ".repeat(anatomy.indent_at(range.start));
-        let insert = format!(
-            "[\n{pad}  {}\n{pad}]",
-            elements.join(&format!("\n{pad}  "))
-        );
+        let insert = format!("[\n{pad}  {}\n{pad}]", elements.join(&format!("\n{pad}  ")));
         return TextEdit { range, insert };
     }
     let indent = list
@@ -419,7 +429,9 @@ fn extend_imports(
                 .is_some_and(|line| line.trim().is_empty())
                 && anatomy.slice(range.start..at).contains('\n')
         })
-        .map_or(anatomy.indent_at(range.start) + 2, |at| anatomy.indent_at(at));
+        .map_or(anatomy.indent_at(range.start) + 2, |at| {
+            anatomy.indent_at(at)
+        });
     let pad = " ".repeat(indent);
     let lines: String = paths.iter().map(|path| format!("\n{pad}{path}")).collect();
     match position {

@@ -153,7 +153,9 @@ pub fn module(
         }
     }
     let mut text = formals(anatomy, &names);
-    layers(carver, &copy, &needs, carried, draft, namespace, cfg_bound, &mut text);
+    layers(
+        carver, &copy, &needs, carried, draft, namespace, cfg_bound, &mut text,
+    );
     let enable = if cfg_bound {
         "cfg.enable".to_owned()
     } else {
@@ -331,9 +333,9 @@ fn local_text(
     if wanted.len() < local.names.len()
         && let Some(inherit) = ast::Inherit::cast(local.slot.node.clone())
     {
-        let from = inherit.from().map_or(String::new(), |from| {
-            format!(" {}", from.syntax().text())
-        });
+        let from = inherit
+            .from()
+            .map_or(String::new(), |from| format!(" {}", from.syntax().text()));
         return format!("inherit{from} {};", wanted.join(" "));
     }
     carver.copy_at(
@@ -345,10 +347,7 @@ fn local_text(
 }
 
 fn declarations(draft: &Draft, namespace: &str, text: &mut String) {
-    let enable = format!(
-        "lib.mkEnableOption \"{}\";\n",
-        escape(&draft.description)
-    );
+    let enable = format!("lib.mkEnableOption \"{}\";\n", escape(&draft.description));
     if draft.options.is_empty() {
         text.push_str(&format!(
             "  options.{namespace}.{}.enable = {enable}",

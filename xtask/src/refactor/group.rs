@@ -155,7 +155,9 @@ pub fn group(
     for name in left_out {
         if let Some(group) = groups.features.remove(&name) {
             for id in group.items {
-                groups.small.insert(id, format!("feature {name} was left out by the request"));
+                groups
+                    .small
+                    .insert(id, format!("feature {name} was left out by the request"));
             }
         }
     }

@@ -112,13 +112,16 @@ pub struct LocalsPlan {
 
 /// Decides for each local; `Err` names items that have to stay because they
 /// share something too long to repeat.
-pub fn plan(
-    anatomy: &Anatomy,
-    parties: &[&BTreeSet<ItemId>],
-) -> Result<LocalsPlan, Vec<Stay>> {
+pub fn plan(anatomy: &Anatomy, parties: &[&BTreeSet<ItemId>]) -> Result<LocalsPlan, Vec<Stay>> {
     let all = locals(anatomy);
-    let needs: Vec<Needs> = parties.iter().map(|items| needs_of(anatomy, items)).collect();
-    let moved: BTreeSet<ItemId> = parties.iter().flat_map(|items| items.iter().copied()).collect();
+    let needs: Vec<Needs> = parties
+        .iter()
+        .map(|items| needs_of(anatomy, items))
+        .collect();
+    let moved: BTreeSet<ItemId> = parties
+        .iter()
+        .flat_map(|items| items.iter().copied())
+        .collect();
     let kept = kept_needs(anatomy, &moved, &all);
     let reads = |needs: &Needs, local: &Local| {
         local
@@ -129,7 +132,9 @@ pub fn plan(
     let mut stays: BTreeMap<ItemId, String> = BTreeMap::new();
     let mut gone: BTreeMap<usize, Vec<bool>> = BTreeMap::new();
     for local in &all {
-        let readers: Vec<usize> = (0..needs.len()).filter(|&at| reads(&needs[at], local)).collect();
+        let readers: Vec<usize> = (0..needs.len())
+            .filter(|&at| reads(&needs[at], local))
+            .collect();
         let host_reads = reads(&kept, local);
         let text = anatomy.slice(span(local.slot.node.text_range()));
         let lines = text.lines().filter(|line| !line.trim().is_empty()).count();
@@ -139,17 +144,22 @@ pub fn plan(
             let winner = if host_reads {
                 None
             } else {
-                readers
-                    .iter()
-                    .copied()
-                    .max_by_key(|&at| parties[at].iter().map(|id| anatomy.items[*id].lines).sum::<usize>())
+                readers.iter().copied().max_by_key(|&at| {
+                    parties[at]
+                        .iter()
+                        .map(|id| anatomy.items[*id].lines)
+                        .sum::<usize>()
+                })
             };
             for at in readers.iter().copied().filter(|at| Some(*at) != winner) {
                 for id in parties[at] {
                     let own = needs_of(anatomy, &BTreeSet::from([*id]));
                     if reads(&own, local) {
                         stays.entry(*id).or_insert_with(|| {
-                            format!("shares `{}` with other definitions", local.names.join("`, `"))
+                            format!(
+                                "shares `{}` with other definitions",
+                                local.names.join("`, `")
+                            )
                         });
                     }
                 }
@@ -208,7 +218,12 @@ fn remove_entries(
 ) {
     let entries = slots(node.syntax());
     let comments_left = anatomy
-        .slice(entries.slots.last().map_or(entries.open_end, |slot| slot.extent.end)..entries.close_start)
+        .slice(
+            entries
+                .slots
+                .last()
+                .map_or(entries.open_end, |slot| slot.extent.end)..entries.close_start,
+        )
         .contains('#');
     if gone.iter().all(|gone| *gone) && !comments_left {
         // The whole `let … in`, up to the body.

@@ -19,7 +19,13 @@ impl Catalogue for Small {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         matches!(
             path.as_slice(),
-            ["services" | "networking" | "programs" | "security" | "users" | "environment" | "boot"]
+            ["services"
+                | "networking"
+                | "programs"
+                | "security"
+                | "users"
+                | "environment"
+                | "boot"]
                 | ["services", "nginx" | "openssh"]
                 | ["networking", "firewall"]
         )
@@ -82,7 +88,10 @@ fn check(before: &str, expect: Expect) {
             continue;
         };
         let text = String::from_utf8(contents.clone()).unwrap();
-        assert!(rnix::Root::parse(&text).errors().is_empty(), "{path}:\n{text}");
+        assert!(
+            rnix::Root::parse(&text).errors().is_empty(),
+            "{path}:\n{text}"
+        );
         let _ = write!(out, "#- /{path}\n{text}");
     }
     for kept in &result.kept {
