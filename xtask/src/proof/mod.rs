@@ -6,6 +6,8 @@
 //! needs no Nix.
 
 mod order;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
