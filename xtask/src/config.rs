@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
 use crate::problem::{Problem, Span};
+use crate::taxonomy::FeatureSpec;
 use crate::tree::{ReadError, Tree, TreePath};
 
 /// The name of the file, at the root of the flake.
@@ -21,7 +22,7 @@ pub struct Config {
     /// Where writing is allowed.
     pub branch: Branch,
     /// Features beside the built-in taxonomy, by name.
-    pub features: BTreeMap<String, Feature>,
+    pub features: BTreeMap<String, FeatureSpec>,
     /// What concerns one host, where the fleet has no `host.toml`.
     pub hosts: BTreeMap<String, Host>,
 }
@@ -32,16 +33,6 @@ pub struct Config {
 pub struct Branch {
     /// Commands that write refuse on any other branch.
     pub locked: Option<String>,
-}
-
-/// `[features.NAME]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct Feature {
-    /// Option path patterns, as in the built-in taxonomy.
-    pub patterns: Vec<String>,
-    /// One line for `mkEnableOption`.
-    pub description: Option<String>,
 }
 
 /// `[hosts.NAME]`.
@@ -59,7 +50,10 @@ const KNOWN: &[(&[&str], &[&str])] = &[
     (&[], &["namespace", "branch", "features", "hosts"]),
     (&["branch"], &["locked"]),
     (&["features"], &["*"]),
-    (&["features", "*"], &["patterns", "description"]),
+    (
+        &["features", "*"],
+        &["patterns", "units", "description", "parent"],
+    ),
     (&["hosts"], &["*"]),
     (&["hosts", "*"], &["stage", "needs"]),
 ];
@@ -194,10 +188,11 @@ mod tests {
     #[test]
     fn what_is_wrong_has_its_place() {
         let config = check(
-            "colour = 1\n[branch]\nlocked = \"main\"\nlockd = \"x\"\n",
+            "colour = 1\n[branch]\nlocked = \"main\"\nlockd = \"x\"\n[features.web]\npattern = []\n",
             &[
                 "4:1: unknown-setting: `lockd` is no setting",
                 "1:1: unknown-setting: `colour` is no setting",
+                "6:1: unknown-setting: `pattern` is no setting",
             ],
         );
         assert_eq!(config.branch.locked.as_deref(), Some("main"));

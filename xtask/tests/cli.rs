@@ -51,6 +51,100 @@ fn fleet() -> Repository {
     ])
 }
 
+/// Two real hosts.
+fn hosts() -> Repository {
+    Repository::new(&[
+        (
+            "flake.nix",
+            "{ inputs.nixpkgs.url = \"nixpkgs\"; outputs = { nixpkgs, ... }: let host = name: nixpkgs.lib.nixosSystem {\n\
+             system = \"x86_64-linux\"; modules = [ (./hosts + \"/${name}\") ]; }; in {\n\
+             nixosConfigurations = nixpkgs.lib.genAttrs [ \"web\" \"mail\" ] host; }; }\n",
+        ),
+        (
+            "hosts/web/default.nix",
+            "{ services.openssh.enable = true; networking.hostName = \"web\"; }\n",
+        ),
+        (
+            "hosts/mail/default.nix",
+            "{ services.openssh.enable = true; networking.hostName = \"mail\"; }\n",
+        ),
+    ])
+}
+
+#[test]
+fn prove_compares_with_a_revision() {
+    let repository = hosts();
+    let said = xtask(&repository, &["prove", "--json"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    let proof = document(&said);
+    assert_eq!(proof["schema"], "prove/1");
+    let names: Vec<&str> = proof["hosts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|host| host["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["mail", "web"]);
+    assert_eq!(proof["hosts"][0]["proof"]["definitions"], "equal");
+    assert_eq!(proof["hosts"][0]["proof"]["derivation"], "not-checked");
+
+    repository.write(
+        "hosts/web/default.nix",
+        "# moved\n{ networking.hostName = \"web\"; services = { openssh.enable = true; }; }\n",
+    );
+    assert_eq!(xtask(&repository, &["prove"]).status, 0);
+    repository.write(
+        "hosts/web/default.nix",
+        "{\n  networking.hostName = \"web\";\n  services.openssh.enable = false;\n}\n",
+    );
+    let said = xtask(&repository, &["prove", "HEAD"]);
+    assert_eq!(said.status, 1);
+    assert!(
+        said.err
+            .contains("hosts/web/default.nix:3:3: different: web: "),
+        "{}",
+        said.err
+    );
+    assert!(
+        said.err
+            .contains("help: before at hosts/web/default.nix:1:3"),
+        "{}",
+        said.err
+    );
+    assert!(said.out.contains("1 equal, 1 different"), "{}", said.out);
+    assert_eq!(xtask(&repository, &["prove", "--host", "mail"]).status, 0);
+    repository.commit("switched off");
+    assert_eq!(xtask(&repository, &["prove"]).status, 0);
+    assert_eq!(xtask(&repository, &["prove", "HEAD^"]).status, 1);
+    assert_eq!(xtask(&repository, &["prove", "no-such"]).status, 2);
+}
+
+#[test]
+fn hostile_and_unknown_host_names() {
+    let repository = hosts();
+    let long = "x".repeat(4096);
+    for (name, help) in [
+        ("../x", "there are 2: mail, web"),
+        ("a;b", "there are 2"),
+        ("a\nb", "there are 2"),
+        (long.as_str(), "there are 2"),
+        ("", "there are 2"),
+        ("wbe", "did you mean `web`?"),
+    ] {
+        let said = xtask(&repository, &["prove", "--host", name]);
+        assert_eq!(said.status, 1, "{name:?}");
+        assert!(
+            said.err.contains("no-such-host: ") && said.err.contains(help),
+            "{name:?}: {}",
+            said.err
+        );
+        assert!(said.err.len() < 400, "{}", said.err);
+    }
+    let said = xtask(&fleet(), &["prove"]);
+    assert_eq!(said.status, 1);
+    assert!(said.err.contains("no-hosts: "), "{}", said.err);
+}
+
 /// Refused or clear, for people and for machines.
 fn check_guard(repository: &Repository, status: i32, code: &str) {
     let said = xtask(repository, &["guard"]);

@@ -6,10 +6,13 @@
 mod completions;
 mod context;
 mod doctor;
+mod fleet;
 mod guard;
 mod man;
 mod migrate;
 mod outcome;
+mod proof;
+mod prove;
 mod test;
 
 use std::ffi::OsString;
@@ -73,6 +76,8 @@ pub struct Global {
 enum Command {
     /// Check whether a command that writes may start: clean tree, locked branch, nothing half done
     Guard,
+    /// Is every host of the working tree equal to a revision?
+    Prove(prove::Arguments),
     /// Refactor
     #[command(subcommand)]
     Migrate(migrate::Command),
@@ -89,6 +94,7 @@ enum Command {
 fn dispatch(command: Command, context: &Context) -> Result<Outcome, Failure> {
     match command {
         Command::Guard => guard::run(context),
+        Command::Prove(arguments) => prove::run(&arguments, context),
         Command::Migrate(command) => migrate::run(command, context),
         Command::Doctor => doctor::run(context),
         Command::Test(arguments) => test::run(&arguments, context),

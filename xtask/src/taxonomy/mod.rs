@@ -70,7 +70,7 @@ pub struct Feature {
 
 /// A feature as `fleet.toml` writes it under `[features.NAME]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub struct FeatureSpec {
     /// Patterns over option paths, see the head of `features.toml`.
     #[serde(default)]

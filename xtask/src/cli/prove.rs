@@ -1,0 +1,105 @@
+//! `prove`: is every host of the working tree equal to a revision?
+
+use std::time::Instant;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::context::Context;
+use super::fleet::{Reader, select};
+use super::outcome::{Failure, Outcome};
+use super::proof::{self, DifferenceDocument, Proof};
+use crate::proof::{HostVerdict, Judgement, compare};
+use crate::ui::{Align, Table};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The revision to compare with
+    #[arg(value_name = "REV", default_value = "HEAD")]
+    revision: String,
+    /// Only these hosts
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    revision: &'a str,
+    hosts: Vec<HostDocument<'a>>,
+}
+
+#[derive(Serialize)]
+struct HostDocument<'a> {
+    name: &'a str,
+    proof: Proof,
+    differences: Vec<DifferenceDocument<'a>>,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, Failure> {
+    let started = Instant::now();
+    let workspace = context.workspace()?;
+    let (after_tree, _) = context.read(&workspace)?;
+    let before_tree = workspace.snapshot_at(&arguments.revision)?;
+    let task = context.ui.progress().task("proof", 3);
+    let reader = Reader::new();
+    let before = reader.load(&before_tree.tree);
+    task.advance("earlier state read");
+    let after = reader.load_told(&after_tree.tree, context)?;
+    task.advance("working tree read");
+    let mut verdicts = compare(&before, &after, &reader.table);
+    task.advance("compared");
+    drop(task);
+    if !arguments.hosts.is_empty() {
+        let chosen = select(&after, &arguments.hosts)?;
+        verdicts.retain(|verdict| chosen.iter().any(|host| host.name == verdict.host));
+    }
+    report(&verdicts, context);
+    proof::explain(&context.ui, &verdicts, &before_tree.tree, &after_tree.tree);
+    context.ui.document(&Document {
+        schema: "prove/1",
+        revision: &arguments.revision,
+        hosts: verdicts
+            .iter()
+            .map(|verdict| HostDocument {
+                name: &verdict.host,
+                proof: proof::by_definitions(verdict),
+                differences: proof::differences(verdict),
+            })
+            .collect(),
+    });
+    let time = started.elapsed().as_secs_f64();
+    context.ui.text(&format!(
+        "{} (by module input, against {}, {time:.2} s)",
+        proof::summary(&verdicts),
+        arguments.revision
+    ));
+    let equal = verdicts
+        .iter()
+        .all(|verdict| verdict.judgement == Judgement::Equal);
+    Ok(if equal {
+        Outcome::Done
+    } else {
+        Outcome::Findings
+    })
+}
+
+fn report(verdicts: &[HostVerdict], context: &Context) {
+    let palette = *context.ui.palette();
+    let mut table = Table::new(&[
+        ("host", Align::Left),
+        ("before", Align::Right),
+        ("after", Align::Right),
+        ("definitions", Align::Left),
+    ]);
+    for verdict in verdicts {
+        let (before, after) = verdict.definitions;
+        table.row([
+            verdict.host.clone(),
+            before.to_string(),
+            after.to_string(),
+            verdict.judgement.as_str().to_owned(),
+        ]);
+    }
+    context.ui.text(&table.render(&palette));
+}
