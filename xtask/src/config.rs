@@ -132,9 +132,9 @@ fn is_attribute_path(text: &str) -> bool {
     })
 }
 
-fn find_unknown<'a>(
+fn find_unknown(
     table: &DeTable<'_>,
-    at: &mut Vec<&'a str>,
+    at: &mut Vec<&str>,
     unknown: &mut Vec<(String, std::ops::Range<usize>)>,
 ) {
     let Some((_, names)) = KNOWN.iter().find(|(path, _)| path == at) else {

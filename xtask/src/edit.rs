@@ -96,6 +96,38 @@ impl Change {
 /// All changes of one refactoring, by path.
 pub type ChangeSet = BTreeMap<TreePath, Change>;
 
+/// Two change sets, the second made from what the first leaves, as one.
+///
+/// A file that is made and goes again is not in the result.
+#[must_use]
+pub fn then(first: ChangeSet, second: ChangeSet) -> ChangeSet {
+    let mut both = first;
+    for (path, change) in second {
+        let joined = match (both.remove(&path), change) {
+            (Some(Change::Create { executable, .. }), Change::Modify { contents, .. }) => {
+                Some(Change::Create {
+                    contents,
+                    executable,
+                })
+            }
+            (Some(Change::Create { .. }), Change::Delete { .. }) => None,
+            (Some(Change::Modify { before, .. }), Change::Modify { contents, .. })
+            | (Some(Change::Delete { before }), Change::Create { contents, .. }) => {
+                Some(Change::Modify { before, contents })
+            }
+            (Some(Change::Modify { before, .. }), Change::Delete { .. }) => {
+                Some(Change::Delete { before })
+            }
+            (_, change) => Some(change),
+        };
+        both.extend(joined.map(|change| (path, change)));
+    }
+    both.retain(
+        |_, change| !matches!(change, Change::Modify { before, contents } if before == contents),
+    );
+    both
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,5 +160,32 @@ mod tests {
             TextEdits::new(vec![edit(1..2, "")]).unwrap().apply("ü"),
             None
         );
+    }
+
+    #[test]
+    fn change_sets_join() {
+        let create = |text: &str| Change::Create {
+            contents: text.into(),
+            executable: false,
+        };
+        let modify = |before: &str, after: &str| Change::Modify {
+            before: before.into(),
+            contents: after.into(),
+        };
+        let delete = |before: &str| Change::Delete {
+            before: before.into(),
+        };
+        let check = |first: Change, second: Change, expect: Option<Change>| {
+            let set = |change| ChangeSet::from([(TreePath::new("a").unwrap(), change)]);
+            let joined = then(set(first), set(second));
+            assert_eq!(joined.into_values().next(), expect);
+        };
+        check(create("1"), modify("1", "2"), Some(create("2")));
+        check(create("1"), delete("1"), None);
+        check(modify("0", "1"), modify("1", "2"), Some(modify("0", "2")));
+        check(modify("0", "1"), modify("1", "0"), None);
+        check(modify("0", "1"), delete("1"), Some(delete("0")));
+        check(delete("0"), create("1"), Some(modify("0", "1")));
+        check(delete("0"), create("0"), None);
     }
 }

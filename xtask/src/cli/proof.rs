@@ -86,11 +86,14 @@ fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
+/// A difference, and the hosts that it concerns.
+type Group<'a> = (&'a Difference, Vec<&'a str>);
+
 /// Says what differs: each difference once, with the hosts that it concerns.
 pub(super) fn explain(ui: &Ui, verdicts: &[HostVerdict], before: &Tree, after: &Tree) {
     /// Differences beyond this are only counted.
     const SHOWN: usize = 30;
-    let mut grouped: BTreeMap<(&[Span], String, &str), (&Difference, Vec<&str>)> = BTreeMap::new();
+    let mut grouped: BTreeMap<(&[Span], String, &str), Group<'_>> = BTreeMap::new();
     for verdict in verdicts {
         for difference in &verdict.differences {
             let key = (

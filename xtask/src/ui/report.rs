@@ -65,11 +65,7 @@ fn excerpt(text: &str, start: usize, end: usize, palette: &Palette) -> String {
         return String::new();
     };
     let line = line.trim_end_matches('\r');
-    let skip = if column > WIDTH / 2 {
-        column - WIDTH / 2
-    } else {
-        0
-    };
+    let skip = column.saturating_sub(WIDTH / 2);
     let before: String = line.chars().take(column - 1).skip(skip).collect();
     let shown: String = line.chars().skip(skip).take(WIDTH).collect();
     let rest: String = line.chars().skip(column - 1).collect();

@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn hostile_names_survive() {
-        let input = b"100644 aa 0\t-rf\n\"x\"\0120000 bb 2\ta\tb\xff\0";
+        let input = b"100644 aa 0\t-rf\n\"x\"\x00120000 bb 2\ta\tb\xff\0";
         let entries = staged(input).unwrap();
         assert_eq!(entries[0].path, path(b"-rf\n\"x\""));
         assert_eq!(
