@@ -3,30 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::anatomy::{Anatomy, ItemId};
-
-/// What is known about option paths and features.
-pub trait Catalogue {
-    /// Whether a path lies strictly above options, so that a set bound to it
-    /// can be split.
-    fn above_options(&self, path: &[String]) -> bool;
-    /// What a path belongs to.
-    fn class(&self, path: &[String]) -> Class;
-    /// What a feature is, to follow "Whether to enable".
-    fn description(&self, feature: &str) -> Option<String>;
-    /// The feature that a small one joins.
-    fn parent(&self, feature: &str) -> Option<String>;
-}
-
-/// What a path belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Class {
-    /// Hardware, file systems, boot, identity: the host keeps it.
-    Host,
-    /// A feature of this name.
-    Feature(String),
-    /// Nothing that is known.
-    Unmatched,
-}
+use super::catalogue::Catalogue;
+use crate::taxonomy::Class;
 
 /// How the user wants definitions to be grouped.
 #[derive(Debug, Clone, Default)]
@@ -69,40 +47,16 @@ pub struct Groups {
     pub host: BTreeSet<ItemId>,
 }
 
-/// Roots below which the second component names a concern of its own.
-const ROOTS: [&str; 7] = [
-    "services",
-    "programs",
-    "virtualisation",
-    "security",
-    "hardware",
-    "networking",
-    "environment",
-];
-
-/// Paths whose third component names a unit or account of some service.
-const COMPANIONS: [&[&str]; 8] = [
-    &["systemd", "services"],
-    &["systemd", "timers"],
-    &["systemd", "sockets"],
-    &["systemd", "paths"],
-    &["users", "users"],
-    &["users", "groups"],
-    &["services", "prometheus", "exporters"],
-    &["services", "logrotate", "settings"],
-];
-
 /// Sorts the items of a file into features.
 pub fn group(
     anatomy: &Anatomy,
-    catalogue: &dyn Catalogue,
+    catalogue: &Catalogue<'_>,
     wanted: &Grouping,
     namespace: &str,
 ) -> Groups {
     let mut groups = Groups::default();
     let namespace: Vec<&str> = namespace.split('.').collect();
     let mut names: BTreeMap<ItemId, String> = BTreeMap::new();
-    let own_services = service_features(anatomy, catalogue);
     for (id, item) in anatomy.items.iter().enumerate() {
         if item.fixed.is_some() {
             continue;
@@ -124,16 +78,15 @@ pub fn group(
             continue;
         }
         match catalogue.class(&item.path) {
-            Class::Host => {
+            Class::Host(_) => {
                 groups.host.insert(id);
             }
             Class::Feature(name) => {
-                names.insert(id, name);
+                names.insert(id, name.to_owned());
             }
             Class::Unmatched => {
-                let name = companion(&item.path, &own_services)
-                    .unwrap_or_else(|| fallback_name(&item.path));
-                names.insert(id, name);
+                let name = catalogue.derived(&item.path);
+                names.insert(id, name.unwrap_or_else(|| "settings".to_owned()));
             }
         }
     }
@@ -167,7 +120,7 @@ pub fn group(
 /// Groups that are too small join their parents, bottom up, or stay.
 fn join_small(
     anatomy: &Anatomy,
-    catalogue: &dyn Catalogue,
+    catalogue: &Catalogue<'_>,
     wanted: &Grouping,
     groups: &mut Groups,
 ) {
@@ -191,10 +144,10 @@ fn join_small(
             .collect();
         let mut joined = false;
         for name in small {
-            let Some(parent) = catalogue.parent(&name).filter(|parent| parent != &name) else {
+            let Some(parent) = catalogue.parent(&name).filter(|parent| *parent != name) else {
                 continue;
             };
-            let parent = feature_name(&parent, &wanted.reserved);
+            let parent = feature_name(parent, &wanted.reserved);
             if let Some(group) = groups.features.remove(&name) {
                 groups
                     .features
@@ -223,52 +176,6 @@ fn join_small(
                     .insert(id, format!("too little for a feature of its own ({name})"));
             }
         }
-    }
-}
-
-/// The features of the services that a file defines, by name of the service.
-fn service_features(anatomy: &Anatomy, catalogue: &dyn Catalogue) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    for item in &anatomy.items {
-        if let [root, name, ..] = item.path.as_slice()
-            && ["services", "programs", "virtualisation", "networking"].contains(&root.as_str())
-        {
-            match catalogue.class(&item.path) {
-                Class::Feature(feature) => {
-                    found.entry(name.clone()).or_insert(feature);
-                }
-                Class::Unmatched => {
-                    found
-                        .entry(name.clone())
-                        .or_insert_with(|| fallback_name(&item.path));
-                }
-                Class::Host => {}
-            }
-        }
-    }
-    found
-}
-
-/// Units, accounts and exporters of a service go with the service.
-fn companion(path: &[String], services: &BTreeMap<String, String>) -> Option<String> {
-    COMPANIONS.iter().find_map(|prefix| {
-        let below = path.len() > prefix.len() && path.iter().zip(*prefix).all(|(a, b)| a == b);
-        if !below {
-            return None;
-        }
-        let unit = path.get(prefix.len())?;
-        let base = unit.split(['@', '-']).next().unwrap_or(unit);
-        services.get(unit).or_else(|| services.get(base)).cloned()
-    })
-}
-
-/// The first two components of a path that no pattern matches.
-fn fallback_name(path: &[String]) -> String {
-    match path {
-        [] => "settings".to_owned(),
-        [only] => only.clone(),
-        [root, second, ..] if ROOTS.contains(&root.as_str()) => second.clone(),
-        [root, second, ..] => format!("{root}-{second}"),
     }
 }
 

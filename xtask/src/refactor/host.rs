@@ -9,7 +9,8 @@ use super::anatomy::{Anatomy, ItemId, NotAModule};
 use super::carve::Carver;
 use super::compose::{Composition, Position, Setting, host_text};
 use super::emit::{self, Draft, Form};
-use super::group::{Catalogue, Grouping, Groups, group};
+use super::catalogue::Catalogue;
+use super::group::{Grouping, Groups, group};
 use super::locals;
 use crate::edit::{Change, ChangeSet};
 use crate::problem::Span;
@@ -68,7 +69,7 @@ pub fn propose(
     anatomy: &Anatomy,
     groups: &Groups,
     request: &Request<'_>,
-    catalogue: &dyn Catalogue,
+    catalogue: &Catalogue<'_>,
     keep: &BTreeMap<ItemId, String>,
 ) -> Result<Proposal, String> {
     let mut keep = keep.clone();
@@ -170,7 +171,7 @@ fn drafts(
     anatomy: &Anatomy,
     groups: &Groups,
     request: &Request<'_>,
-    catalogue: &dyn Catalogue,
+    catalogue: &Catalogue<'_>,
     keep: &mut BTreeMap<ItemId, String>,
 ) -> Vec<Draft> {
     let mut drafts = Vec::new();
@@ -192,9 +193,7 @@ fn drafts(
         if items.is_empty() {
             continue;
         }
-        let description = catalogue
-            .description(name)
-            .unwrap_or_else(|| name.replace('-', " "));
+        let description = catalogue.description(name);
         let Some(file) = request.directory.join(&format!("{name}.nix")) else {
             continue;
         };
@@ -236,7 +235,7 @@ pub fn nonblank(text: &str) -> usize {
 pub fn dissect(
     tree: &Tree,
     request: &Request<'_>,
-    catalogue: &dyn Catalogue,
+    catalogue: &Catalogue<'_>,
 ) -> Result<(Anatomy, Groups), Unreadable> {
     let text = tree
         .text(request.entry)

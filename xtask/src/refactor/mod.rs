@@ -2,6 +2,7 @@
 
 pub mod anatomy;
 pub mod carve;
+pub mod catalogue;
 pub mod comments;
 pub mod compose;
 pub mod emit;

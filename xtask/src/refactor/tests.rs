@@ -6,48 +6,13 @@ use std::fmt::Write as _;
 use expect_test::{Expect, expect};
 
 use super::compose::Position;
-use super::group::{Catalogue, Class, Grouping};
+use super::catalogue::Catalogue;
+use super::group::Grouping;
 use super::host::{Request, dissect, propose};
 use crate::edit::Change;
+use crate::options::OptionTable;
+use crate::taxonomy::Taxonomy;
 use crate::tree::{Tree, TreePath};
-
-/// A small catalogue: enough for the fixtures, nothing else.
-struct Small;
-
-impl Catalogue for Small {
-    fn above_options(&self, path: &[String]) -> bool {
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        matches!(
-            path.as_slice(),
-            ["services"
-                | "networking"
-                | "programs"
-                | "security"
-                | "users"
-                | "environment"
-                | "boot"]
-                | ["services", "nginx" | "openssh"]
-                | ["networking", "firewall"]
-        )
-    }
-
-    fn class(&self, path: &[String]) -> Class {
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        match path.as_slice() {
-            ["boot" | "fileSystems" | "system", ..] | ["networking", "hostName"] => Class::Host,
-            ["networking", "firewall", ..] => Class::Feature("firewall".to_owned()),
-            _ => Class::Unmatched,
-        }
-    }
-
-    fn description(&self, feature: &str) -> Option<String> {
-        (feature == "nginx").then(|| "the nginx web server".to_owned())
-    }
-
-    fn parent(&self, _: &str) -> Option<String> {
-        None
-    }
-}
 
 /// Splits a fixture at its `#- /path` headers.
 pub fn fixture(text: &str) -> Tree {
@@ -80,18 +45,18 @@ fn check(before: &str, expect: Expect) {
         position: Position::Head,
         auto_import: false,
     };
-    let (anatomy, groups) = dissect(&tree, &request, &Small).unwrap();
-    let result = propose(&tree, &anatomy, &groups, &request, &Small, &BTreeMap::new()).unwrap();
+    let table = OptionTable::embedded();
+    let taxonomy = Taxonomy::embedded();
+    let catalogue = Catalogue::new(&table, &taxonomy);
+    let (anatomy, groups) = dissect(&tree, &request, &catalogue).unwrap();
+    let result = propose(&tree, &anatomy, &groups, &request, &catalogue, &BTreeMap::new()).unwrap();
     let mut out = String::new();
     for (path, change) in &result.changes {
         let (Change::Create { contents, .. } | Change::Modify { contents, .. }) = change else {
             continue;
         };
         let text = String::from_utf8(contents.clone()).unwrap();
-        assert!(
-            rnix::Root::parse(&text).errors().is_empty(),
-            "{path}:\n{text}"
-        );
+        assert!(rnix::Root::parse(&text).errors().is_empty(), "{path}:\n{text}");
         let _ = write!(out, "#- /{path}\n{text}");
     }
     for kept in &result.kept {
@@ -156,7 +121,7 @@ fn nested_and_dotted_sets_are_split_by_path() {
             #- /modules/features/firewall.nix
             { config, lib, ... }:
             {
-              options.features.firewall.enable = lib.mkEnableOption "firewall";
+              options.features.firewall.enable = lib.mkEnableOption "the firewall";
 
               config = lib.mkIf config.features.firewall.enable {
                 networking = {
@@ -181,7 +146,7 @@ fn nested_and_dotted_sets_are_split_by_path() {
             #- /modules/features/openssh.nix
             { config, lib, ... }:
             {
-              options.features.openssh.enable = lib.mkEnableOption "openssh";
+              options.features.openssh.enable = lib.mkEnableOption "the OpenSSH server";
 
               config = lib.mkIf config.features.openssh.enable {
                 # who talks to whom
