@@ -13,7 +13,9 @@ use super::catalogue::Catalogue;
 use super::group::{Grouping, Groups, group};
 use super::locals;
 use crate::edit::{Change, ChangeSet};
+use crate::model::{Fleet, Host, Origin};
 use crate::problem::Span;
+use crate::taxonomy::Class;
 use crate::tree::{Tree, TreePath};
 
 /// What is asked for.
@@ -256,4 +258,50 @@ pub enum Unreadable {
     Read(String),
     /// It is no literal module.
     Shape(NotAModule),
+}
+
+/// The file that holds a host's own definitions: imported by no other host,
+/// nearest to the evaluation's own list, and with the most to move.
+pub fn entry(
+    tree: &Tree,
+    fleet: &Fleet,
+    host: &Host,
+    catalogue: &Catalogue<'_>,
+) -> Option<TreePath> {
+    let shared: BTreeSet<&TreePath> = fleet
+        .hosts
+        .iter()
+        .filter(|other| other.name != host.name)
+        .flat_map(Host::module_files)
+        .collect();
+    let mut best: Option<(usize, usize, TreePath)> = None;
+    for module in &host.modules {
+        let Origin::File(path) = &module.origin else {
+            continue;
+        };
+        if shared.contains(path) {
+            continue;
+        }
+        let Ok(text) = tree.text(path) else { continue };
+        let movable = Anatomy::of(path, &text, &|path| catalogue.above_options(path))
+            .map(|anatomy| movable_lines(&anatomy, catalogue))
+            .unwrap_or_default();
+        let better = best.as_ref().is_none_or(|(level, lines, _)| {
+            module.level < *level || (module.level == *level && movable > *lines)
+        });
+        if better {
+            best = Some((module.level, movable, path.clone()));
+        }
+    }
+    best.map(|(_, _, path)| path)
+}
+
+/// Non-blank lines of definitions that are of none of the host's own classes.
+pub fn movable_lines(anatomy: &Anatomy, catalogue: &Catalogue<'_>) -> usize {
+    anatomy
+        .items
+        .iter()
+        .filter(|item| !matches!(catalogue.class(&item.path), Class::Host(_)))
+        .map(|item| item.lines)
+        .sum()
 }

@@ -14,3 +14,5 @@ pub mod reindent;
 pub mod scope;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod dev;
