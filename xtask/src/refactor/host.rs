@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::anatomy::{Anatomy, ItemId, NotAModule};
 use super::carve::Carver;
+use super::catalogue::Catalogue;
 use super::compose::{Composition, Position, Setting, host_text};
 use super::emit::{self, Draft, Form};
-use super::catalogue::Catalogue;
 use super::group::{Grouping, Groups, group};
 use super::locals;
 use crate::edit::{Change, ChangeSet};
@@ -84,7 +84,7 @@ pub fn propose(
         keep.entry(*id).or_insert_with(|| reason.clone());
     }
     let mut drafts = loop {
-        let drafts = drafts(anatomy, groups, request, catalogue, &mut keep);
+        let drafts = drafts(tree, anatomy, groups, request, catalogue, &mut keep);
         let parties: Vec<&BTreeSet<ItemId>> = drafts.iter().map(|draft| &draft.items).collect();
         match locals::plan(anatomy, &parties) {
             Ok(plan) => break (drafts, plan),
@@ -118,9 +118,6 @@ pub fn propose(
     for (draft, carried) in drafts.iter().zip(&plan.carried) {
         let text = emit::module(&carver, draft, carried, request.namespace)
             .map_err(|reason| reason.reason())?;
-        if tree.entry(&draft.file).is_some() {
-            return Err(format!("{} exists already", draft.file));
-        }
         proposal.changes.insert(
             draft.file.clone(),
             Change::Create {
@@ -170,6 +167,7 @@ pub fn propose(
 
 /// One draft per group; items that cannot stand in another file are kept.
 fn drafts(
+    tree: &Tree,
     anatomy: &Anatomy,
     groups: &Groups,
     request: &Request<'_>,
@@ -199,6 +197,12 @@ fn drafts(
         let Some(file) = request.directory.join(&format!("{name}.nix")) else {
             continue;
         };
+        if tree.entry(&file).is_some() {
+            for id in items {
+                keep.insert(id, format!("differs from {file}"));
+            }
+            continue;
+        }
         drafts.push(Draft {
             name: name.clone(),
             description,

@@ -9,10 +9,11 @@ pub mod emit;
 pub mod group;
 pub mod host;
 pub mod locals;
+pub mod migrate;
+pub mod namespace;
+pub mod option;
 pub mod paths;
 pub mod reindent;
 pub mod scope;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod dev;

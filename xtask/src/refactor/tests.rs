@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
 
-use super::compose::Position;
 use super::catalogue::Catalogue;
+use super::compose::Position;
 use super::group::Grouping;
 use super::host::{Request, dissect, propose};
 use crate::edit::Change;
@@ -49,14 +49,25 @@ fn check(before: &str, expect: Expect) {
     let taxonomy = Taxonomy::embedded();
     let catalogue = Catalogue::new(&table, &taxonomy);
     let (anatomy, groups) = dissect(&tree, &request, &catalogue).unwrap();
-    let result = propose(&tree, &anatomy, &groups, &request, &catalogue, &BTreeMap::new()).unwrap();
+    let result = propose(
+        &tree,
+        &anatomy,
+        &groups,
+        &request,
+        &catalogue,
+        &BTreeMap::new(),
+    )
+    .unwrap();
     let mut out = String::new();
     for (path, change) in &result.changes {
         let (Change::Create { contents, .. } | Change::Modify { contents, .. }) = change else {
             continue;
         };
         let text = String::from_utf8(contents.clone()).unwrap();
-        assert!(rnix::Root::parse(&text).errors().is_empty(), "{path}:\n{text}");
+        assert!(
+            rnix::Root::parse(&text).errors().is_empty(),
+            "{path}:\n{text}"
+        );
         let _ = write!(out, "#- /{path}\n{text}");
     }
     for kept in &result.kept {

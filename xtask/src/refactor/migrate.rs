@@ -1,0 +1,532 @@
+//! Propose, prove, refine: a migration is proposed from syntax, judged by the
+//! model, and whatever the judgement falls on stays with the host.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::anatomy::{Anatomy, ItemId, NotAModule};
+use super::catalogue::Catalogue;
+use super::compose::Position;
+use super::group::{Grouping, Groups};
+use super::host::{self, Kept, Proposal, Request, Unreadable};
+use super::namespace::{Namespace, detect};
+use crate::edit::{Change, ChangeSet};
+use crate::model::term::Key;
+use crate::model::{Fleet, Host, Origin, ParseCache};
+use crate::options::OptionTable;
+use crate::problem::Span;
+use crate::proof::{self, Difference, HostVerdict, Judgement};
+use crate::taxonomy::Taxonomy;
+use crate::tree::{Tree, TreePath};
+
+/// Proposals that are judged before a host is refused.
+const ROUNDS: usize = 24;
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct MigrateRequest<'a> {
+    /// The host.
+    pub host: &'a str,
+    /// How its definitions are grouped.
+    pub grouping: Grouping,
+    /// Where features live; `None` follows the repository's own habit.
+    pub namespace: Option<Namespace>,
+    /// Whether a change of nothing but the order of lists is accepted.
+    pub accept_order_only: bool,
+}
+
+/// What everything is judged against.
+pub struct Knowledge<'a> {
+    /// The options of NixOS.
+    pub table: &'a OptionTable<'a>,
+    /// Features by option path.
+    pub taxonomy: &'a Taxonomy,
+    /// Parsed files, shared between evaluations.
+    pub cache: &'a ParseCache,
+}
+
+/// What became of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// There are changes, and they are proved.
+    Migrated,
+    /// There is nothing to do.
+    Unchanged,
+    /// It cannot be migrated.
+    Refused,
+}
+
+/// Where the host takes its features from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Placement {
+    /// The host's file imports them, before anything else.
+    CompositionHead,
+    /// The host's file imports them, after everything else.
+    CompositionTail,
+    /// A directory that is imported as a whole.
+    AutoImport,
+}
+
+/// The plan for one host.
+#[derive(Debug, Clone)]
+pub struct MigratePlan {
+    /// The host.
+    pub host: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why it was refused, or why there is nothing to do.
+    pub reason: Option<String>,
+    /// The place of the reason.
+    pub span: Option<Span>,
+    /// The file that was split.
+    pub entry: Option<TreePath>,
+    /// What to write.
+    pub changes: ChangeSet,
+    /// Features, with the lines that moved into each.
+    pub features: BTreeMap<String, usize>,
+    /// What stays although it is of none of the host's own classes.
+    pub kept: Vec<Kept>,
+    /// Non-blank lines of the entry, before and after.
+    pub lines: (usize, usize),
+    /// Non-blank lines of definitions that are of none of the host's classes.
+    pub movable: usize,
+    /// Where features are imported.
+    pub placement: Option<Placement>,
+    /// The judgement on every host.
+    pub verdicts: Vec<HostVerdict>,
+}
+
+impl MigratePlan {
+    fn new(host: &str, outcome: Outcome, reason: Option<String>) -> Self {
+        Self {
+            host: host.to_owned(),
+            outcome,
+            reason,
+            span: None,
+            entry: None,
+            changes: ChangeSet::new(),
+            features: BTreeMap::new(),
+            kept: Vec::new(),
+            lines: (0, 0),
+            movable: 0,
+            placement: None,
+            verdicts: Vec::new(),
+        }
+    }
+
+    /// Non-blank lines that left the entry with their definitions.
+    pub fn moved(&self) -> usize {
+        self.features.values().sum()
+    }
+}
+
+/// Plans the migration of one host.
+pub fn migrate_host(
+    tree: &Tree,
+    fleet: &Fleet,
+    request: &MigrateRequest<'_>,
+    knowledge: &Knowledge<'_>,
+) -> MigratePlan {
+    let Some(host) = fleet.host(request.host) else {
+        let reason = format!("there is no host `{}`", request.host);
+        return MigratePlan::new(request.host, Outcome::Refused, Some(reason));
+    };
+    let mut plan = pass(tree, fleet, host, request, knowledge);
+    // What stood in the way of one group may be gone with another.
+    for _ in 0..3 {
+        if plan.outcome != Outcome::Migrated {
+            break;
+        }
+        let after_tree = tree.with(&plan.changes);
+        let after = Fleet::load(&after_tree, knowledge.table, knowledge.cache);
+        let Some(host) = after.host(request.host) else {
+            break;
+        };
+        let more = pass(&after_tree, &after, host, request, knowledge);
+        if more.outcome != Outcome::Migrated {
+            plan.kept = more.kept;
+            break;
+        }
+        plan = join(tree, fleet, plan, more, knowledge);
+    }
+    plan
+}
+
+/// Two plans of one host, one after the other, as one.
+fn join(
+    tree: &Tree,
+    fleet: &Fleet,
+    mut plan: MigratePlan,
+    more: MigratePlan,
+    knowledge: &Knowledge<'_>,
+) -> MigratePlan {
+    for (path, change) in more.changes {
+        let change = match (plan.changes.remove(&path), change) {
+            (Some(Change::Create { executable, .. }), Change::Modify { contents, .. }) => {
+                Change::Create {
+                    contents,
+                    executable,
+                }
+            }
+            (Some(Change::Modify { before, .. }), Change::Modify { contents, .. }) => {
+                Change::Modify { before, contents }
+            }
+            (_, change) => change,
+        };
+        plan.changes.insert(path, change);
+    }
+    for (name, lines) in more.features {
+        *plan.features.entry(name).or_default() += lines;
+    }
+    plan.kept = more.kept;
+    plan.lines.1 = more.lines.1;
+    let after = Fleet::load(&tree.with(&plan.changes), knowledge.table, knowledge.cache);
+    plan.verdicts = proof::compare(fleet, &after, knowledge.table);
+    plan
+}
+
+fn pass(
+    tree: &Tree,
+    fleet: &Fleet,
+    host: &Host,
+    request: &MigrateRequest<'_>,
+    knowledge: &Knowledge<'_>,
+) -> MigratePlan {
+    let refuse = |reason: String, span: Option<Span>| MigratePlan {
+        span,
+        ..MigratePlan::new(request.host, Outcome::Refused, Some(reason))
+    };
+    if let Err(why) = &host.call {
+        return refuse(
+            format!("the host cannot be followed: {why}"),
+            host.span.clone(),
+        );
+    }
+    if host.exhausted {
+        return refuse(
+            "the host's configuration is too large to follow".to_owned(),
+            None,
+        );
+    }
+    let catalogue = Catalogue {
+        host: Some(host),
+        ..Catalogue::new(knowledge.table, knowledge.taxonomy)
+    };
+    let Some(entry) = host::entry(tree, fleet, host, &catalogue) else {
+        let reason = "no file of the repository is imported by this host alone";
+        return refuse(reason.to_owned(), host.span.clone());
+    };
+    let namespace = request
+        .namespace
+        .clone()
+        .unwrap_or_else(|| detect(tree, fleet, catalogue.table));
+    let mut grouping = request.grouping.clone();
+    grouping
+        .reserved
+        .extend(fleet.hosts.iter().map(|host| host.name.clone()));
+    let mut asked = Request {
+        host: &host.name,
+        entry: &entry,
+        namespace: &namespace.attribute,
+        directory: &namespace.directory,
+        grouping: &grouping,
+        position: Position::Head,
+        auto_import: false,
+    };
+    let (anatomy, groups) = match host::dissect(tree, &asked, &catalogue) {
+        Ok(found) => found,
+        Err(Unreadable::Read(why)) => return refuse(why, None),
+        Err(Unreadable::Shape(shape)) => {
+            let (what, range) = match shape {
+                NotAModule::Syntax { message, range } => {
+                    (format!("syntax error: {message}"), range)
+                }
+                NotAModule::Shape(construct) => (
+                    format!("{}; {}", construct.what, construct.help),
+                    construct.range,
+                ),
+            };
+            let span = Span {
+                path: entry.clone(),
+                start: u32::try_from(range.start).unwrap_or(u32::MAX),
+                end: u32::try_from(range.end).unwrap_or(u32::MAX),
+            };
+            return refuse(what, Some(span));
+        }
+    };
+    let mut judge = Judge {
+        tree,
+        fleet,
+        anatomy: &anatomy,
+        groups: &groups,
+        catalogue: &catalogue,
+        knowledge,
+        accept_order_only: request.accept_order_only,
+    };
+    let mut best = judge.refine(&mut asked, BTreeMap::new());
+    if let Ok(found) = &best
+        && found.order_kept > 0
+        && !asked.auto_import
+    {
+        asked.position = Position::Tail;
+        if let Ok(other) = judge.refine(&mut asked, BTreeMap::new())
+            && other.proposal.lines.1 < found.proposal.lines.1
+        {
+            best = Ok(other);
+        }
+    }
+    let mut plan = match best {
+        Ok(found) => found.plan(request.host),
+        Err(reason) => refuse(reason, None),
+    };
+    plan.entry = Some(entry);
+    plan.movable = host::movable_lines(&anatomy, &catalogue);
+    plan
+}
+
+/// A proposal that was judged equal.
+struct Proved {
+    proposal: Proposal,
+    verdicts: Vec<HostVerdict>,
+    placement: Placement,
+    order_kept: usize,
+}
+
+impl Proved {
+    fn plan(self, host: &str) -> MigratePlan {
+        let unchanged = self.proposal.changes.is_empty();
+        let outcome = if unchanged {
+            Outcome::Unchanged
+        } else {
+            Outcome::Migrated
+        };
+        let reason = unchanged.then(|| match self.proposal.kept.is_empty() {
+            true => "nothing to do: the host is a composition already".to_owned(),
+            false => "nothing to do: what is left has to stay".to_owned(),
+        });
+        let mut plan = MigratePlan::new(host, outcome, reason);
+        plan.changes = self.proposal.changes;
+        plan.features = self.proposal.features;
+        plan.kept = self.proposal.kept;
+        plan.lines = self.proposal.lines;
+        plan.placement = Some(self.placement);
+        plan.verdicts = self.verdicts;
+        plan
+    }
+}
+
+struct Judge<'a> {
+    tree: &'a Tree,
+    fleet: &'a Fleet,
+    anatomy: &'a Anatomy,
+    groups: &'a Groups,
+    catalogue: &'a Catalogue<'a>,
+    knowledge: &'a Knowledge<'a>,
+    accept_order_only: bool,
+}
+
+impl Judge<'_> {
+    /// Proposes until the judgement is equal on every host.
+    fn refine(
+        &mut self,
+        request: &mut Request<'_>,
+        mut keep: BTreeMap<ItemId, String>,
+    ) -> Result<Proved, String> {
+        for _ in 0..ROUNDS {
+            let proposal = host::propose(
+                self.tree,
+                self.anatomy,
+                self.groups,
+                request,
+                self.catalogue,
+                &keep,
+            )?;
+            if proposal.changes.is_empty() {
+                return Ok(self.proved(proposal, Vec::new(), request, &keep));
+            }
+            let (after, verdicts) = self.judge(&proposal.changes);
+            if !request.auto_import && imports_itself(&after, request, &proposal.changes) {
+                request.auto_import = true;
+                continue;
+            }
+            let bad = self.bad(&verdicts);
+            if bad.is_empty() {
+                return Ok(self.proved(proposal, verdicts, request, &keep));
+            }
+            let blamed = self.blame(&bad, &proposal);
+            if blamed.is_empty() {
+                return self.one_by_one(request, keep);
+            }
+            keep.extend(blamed);
+        }
+        Err("no part of it could be moved without a change".to_owned())
+    }
+
+    fn proved(
+        &self,
+        proposal: Proposal,
+        verdicts: Vec<HostVerdict>,
+        request: &Request<'_>,
+        keep: &BTreeMap<ItemId, String>,
+    ) -> Proved {
+        Proved {
+            proposal,
+            verdicts,
+            placement: match (request.auto_import, request.position) {
+                (true, _) => Placement::AutoImport,
+                (false, Position::Head) => Placement::CompositionHead,
+                (false, Position::Tail) => Placement::CompositionTail,
+            },
+            order_kept: keep.len(),
+        }
+    }
+
+    fn judge(&self, changes: &ChangeSet) -> (Fleet, Vec<HostVerdict>) {
+        let tree = self.tree.with(changes);
+        let after = Fleet::load(&tree, self.knowledge.table, self.knowledge.cache);
+        let verdicts = proof::compare(self.fleet, &after, self.knowledge.table);
+        (after, verdicts)
+    }
+
+    fn bad<'v>(&self, verdicts: &'v [HostVerdict]) -> Vec<&'v Difference> {
+        verdicts
+            .iter()
+            .flat_map(|verdict| &verdict.differences)
+            .filter(|difference| match difference.judgement {
+                Judgement::Equal => false,
+                Judgement::OrderOnly => !self.accept_order_only,
+                Judgement::Unknown | Judgement::Different => true,
+            })
+            .collect()
+    }
+
+    /// The moved items that differences are about.
+    fn blame(&self, bad: &[&Difference], proposal: &Proposal) -> BTreeMap<ItemId, String> {
+        let mut blamed = BTreeMap::new();
+        for difference in bad {
+            let reason = match difference.judgement {
+                Judgement::OrderOnly => "the order of its definitions would change".to_owned(),
+                _ => difference.message.clone(),
+            };
+            let mut found: BTreeSet<ItemId> = BTreeSet::new();
+            for span in &difference.before {
+                if span.path != self.anatomy.path {
+                    continue;
+                }
+                for id in proposal.taken.keys() {
+                    let range = super::emit::node_range(&self.anatomy.items[*id].node);
+                    if range.start < span.end as usize && (span.start as usize) < range.end {
+                        found.insert(*id);
+                    }
+                }
+            }
+            if found.is_empty() {
+                found = self.items_at(&difference.path, proposal);
+            }
+            for id in found {
+                blamed.entry(id).or_insert_with(|| reason.clone());
+            }
+        }
+        blamed
+    }
+
+    /// Moved items whose path lies on the way to, or below, another.
+    fn items_at(&self, path: &[Key], proposal: &Proposal) -> BTreeSet<ItemId> {
+        let names: Vec<&str> = path
+            .iter()
+            .map_while(|key| match key {
+                Key::Name(name) => Some(&**name),
+                Key::Term(_) => None,
+            })
+            .collect();
+        if names.is_empty() {
+            return BTreeSet::new();
+        }
+        proposal
+            .taken
+            .keys()
+            .copied()
+            .filter(|id| {
+                let own = &self.anatomy.items[*id].path;
+                own.iter().zip(&names).all(|(a, b)| a == b)
+            })
+            .collect()
+    }
+
+    /// Nothing points at what is wrong: features are tried one by one.
+    fn one_by_one(
+        &self,
+        request: &Request<'_>,
+        mut keep: BTreeMap<ItemId, String>,
+    ) -> Result<Proved, String> {
+        let names: Vec<&String> = self.groups.features.keys().collect();
+        for name in names {
+            let mut others = keep.clone();
+            for (other, group) in &self.groups.features {
+                if other != name {
+                    for id in &group.items {
+                        others.entry(*id).or_default();
+                    }
+                }
+            }
+            let attempt = host::propose(
+                self.tree,
+                self.anatomy,
+                self.groups,
+                request,
+                self.catalogue,
+                &others,
+            );
+            let reason = match attempt {
+                Ok(proposal) if proposal.changes.is_empty() => continue,
+                Ok(proposal) => {
+                    let (_, verdicts) = self.judge(&proposal.changes);
+                    match self.bad(&verdicts).first() {
+                        None => continue,
+                        Some(difference) => difference.message.clone(),
+                    }
+                }
+                Err(reason) => reason,
+            };
+            if let Some(group) = self.groups.features.get(name) {
+                for id in &group.items {
+                    keep.entry(*id).or_insert_with(|| reason.clone());
+                }
+            }
+        }
+        let proposal = host::propose(
+            self.tree,
+            self.anatomy,
+            self.groups,
+            request,
+            self.catalogue,
+            &keep,
+        )?;
+        if proposal.changes.is_empty() {
+            return Ok(self.proved(proposal, Vec::new(), request, &keep));
+        }
+        let (_, verdicts) = self.judge(&proposal.changes);
+        match self.bad(&verdicts).first() {
+            None => Ok(self.proved(proposal, verdicts, request, &keep)),
+            Some(difference) => Err(difference.message.clone()),
+        }
+    }
+}
+
+/// Whether generated files are imported without the host naming them.
+fn imports_itself(after: &Fleet, request: &Request<'_>, changes: &ChangeSet) -> bool {
+    let created: BTreeSet<&TreePath> = changes
+        .iter()
+        .filter(|(_, change)| matches!(change, Change::Create { .. }))
+        .map(|(path, _)| path)
+        .collect();
+    after
+        .hosts
+        .iter()
+        .filter(|host| host.name != request.host)
+        .flat_map(|host| &host.modules)
+        .any(|module| matches!(&module.origin, Origin::File(path) if created.contains(path)))
+}
