@@ -94,6 +94,7 @@ pub fn group(
         let name = feature_name(&name, &wanted.reserved);
         groups.features.entry(name).or_default().items.insert(id);
     }
+    join_bundles(anatomy, catalogue, &mut groups);
     join_small(anatomy, catalogue, wanted, &mut groups);
     let chosen = |name: &str| {
         (wanted.only.is_empty() || wanted.only.iter().any(|it| it == name))
@@ -115,6 +116,64 @@ pub fn group(
         }
     }
     groups
+}
+
+/// The part of a path below which definitions of one set cannot be parted: an
+/// option that is not merged per attribute, or a path that nothing is known of.
+fn bundle_key(path: &[String], catalogue: &Catalogue<'_>) -> Option<Vec<String>> {
+    (1..path.len()).find_map(|end| {
+        let prefix = &path[..end];
+        let kind = catalogue.kind(prefix);
+        let parts = kind.conditions_pass() || kind.splittable();
+        (!parts).then(|| prefix.to_vec())
+    })
+}
+
+/// What cannot be parted goes where most of it goes, or stays.
+fn join_bundles(anatomy: &Anatomy, catalogue: &Catalogue<'_>, groups: &mut Groups) {
+    let mut bundles: BTreeMap<Vec<String>, Vec<ItemId>> = BTreeMap::new();
+    for (id, item) in anatomy.items.iter().enumerate() {
+        if let Some(key) = bundle_key(&item.path, catalogue) {
+            bundles.entry(key).or_default().push(id);
+        }
+    }
+    for (key, ids) in bundles.into_iter().filter(|(_, ids)| ids.len() > 1) {
+        let lines = |id: &ItemId| anatomy.items.get(*id).map_or(0, |item| item.lines);
+        let mut weight: BTreeMap<String, usize> = BTreeMap::new();
+        let mut movable = 0;
+        for id in &ids {
+            for (name, group) in &groups.features {
+                if group.items.contains(id) {
+                    *weight.entry(name.clone()).or_default() += lines(id);
+                    movable += 1;
+                }
+            }
+        }
+        let most = weight.iter().max_by_key(|(_, lines)| **lines);
+        let Some((winner, _)) = most.map(|(name, lines)| (name.clone(), *lines)) else {
+            continue;
+        };
+        if weight.len() == 1 && movable == ids.len() {
+            continue;
+        }
+        for group in groups.features.values_mut() {
+            group.items.retain(|id| !ids.contains(id));
+        }
+        if movable == ids.len() {
+            groups.features.entry(winner).or_default().items.extend(ids);
+            continue;
+        }
+        for id in ids {
+            if !groups.host.contains(&id) {
+                let reason = format!(
+                    "the type of `{}` is not known to allow parting it from what stays",
+                    key.join(".")
+                );
+                groups.small.insert(id, reason);
+            }
+        }
+    }
+    groups.features.retain(|_, group| !group.items.is_empty());
 }
 
 /// Groups that are too small join their parents, bottom up, or stay.

@@ -35,6 +35,8 @@ pub struct Request<'a> {
     pub position: Position,
     /// Whether feature files are imported without being named (`readDir`).
     pub auto_import: bool,
+    /// Changes that give feature files their place in the host's list.
+    pub list: Option<&'a ChangeSet>,
 }
 
 /// A definition that stays with the host although its class could move.
@@ -113,6 +115,9 @@ pub fn propose(
         .flat_map(|draft| draft.items.iter().copied())
         .collect();
     let carver = Carver::new(anatomy, &moved);
+    if let Some(list) = request.list {
+        proposal.changes.extend(list.clone());
+    }
     let mut settings = Vec::new();
     let mut imports = Vec::new();
     for (draft, carried) in drafts.iter().zip(&plan.carried) {

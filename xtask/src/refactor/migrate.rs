@@ -11,6 +11,7 @@ use super::compose::Position;
 use super::group::{Grouping, Groups};
 use super::host::{self, Kept, Proposal, Request, Unreadable};
 use super::namespace::{Namespace, detect};
+use super::placement;
 use crate::edit::{Change, ChangeSet};
 use crate::model::term::Key;
 use crate::model::{Fleet, Host, Origin, ParseCache};
@@ -68,6 +69,8 @@ pub enum Placement {
     CompositionTail,
     /// A directory that is imported as a whole.
     AutoImport,
+    /// The list of modules that the host is made from, behind its own file.
+    ModuleList,
 }
 
 /// The plan for one host.
@@ -147,7 +150,6 @@ pub fn migrate_host(
         };
         let more = pass(&after_tree, &after, host, request, knowledge);
         if more.outcome != Outcome::Migrated {
-            plan.kept = more.kept;
             break;
         }
         plan = join(tree, fleet, plan, more, knowledge);
@@ -235,6 +237,7 @@ fn pass(
         grouping: &grouping,
         position: Position::Head,
         auto_import: false,
+        list: None,
     };
     let (anatomy, groups) = match host::dissect(tree, &asked, &catalogue) {
         Ok(found) => found,
@@ -267,9 +270,33 @@ fn pass(
         accept_order_only: request.accept_order_only,
     };
     let mut best = judge.refine(&mut asked, BTreeMap::new());
+    let lists;
+    let mut listed = false;
+    if order_matters(&best) && !asked.auto_import {
+        asked.position = Position::Head;
+        asked.auto_import = true;
+        lists = placement::candidates(tree, host, &entry, &namespace.directory);
+        for list in &lists {
+            asked.list = Some(list);
+            if judge.stands_behind(&asked)
+                && let Ok(other) = judge.refine(&mut asked, BTreeMap::new())
+            {
+                if best.as_ref().map_or(true, |found| {
+                    other.proposal.lines.1 < found.proposal.lines.1
+                }) {
+                    best = Ok(other);
+                    listed = true;
+                }
+                break;
+            }
+        }
+        asked.auto_import = false;
+        asked.list = None;
+    }
     if let Ok(found) = &best
         && found.order_kept > 0
-        && !asked.auto_import
+        && !listed
+        && found.placement == Placement::CompositionHead
     {
         asked.position = Position::Tail;
         if let Ok(other) = judge.refine(&mut asked, BTreeMap::new())
@@ -285,6 +312,11 @@ fn pass(
     plan.entry = Some(entry);
     plan.movable = host::movable_lines(&anatomy, &catalogue);
     plan
+}
+
+/// Whether another placement may move more.
+fn order_matters(best: &Result<Proved, String>) -> bool {
+    best.as_ref().map_or(true, |found| found.order_kept > 0)
 }
 
 /// A proposal that was judged equal.
@@ -376,12 +408,32 @@ impl Judge<'_> {
             proposal,
             verdicts,
             placement: match (request.auto_import, request.position) {
+                _ if request.list.is_some() => Placement::ModuleList,
                 (true, _) => Placement::AutoImport,
                 (false, Position::Head) => Placement::CompositionHead,
                 (false, Position::Tail) => Placement::CompositionTail,
             },
             order_kept: keep.len(),
         }
+    }
+
+    /// Whether the list that a request brings gives features the place next to
+    /// the host's file.
+    fn stands_behind(&self, request: &Request<'_>) -> bool {
+        let proposal = host::propose(
+            self.tree,
+            self.anatomy,
+            self.groups,
+            request,
+            self.catalogue,
+            &BTreeMap::new(),
+        );
+        let Ok(proposal) = proposal else { return false };
+        let tree = self.tree.with(&proposal.changes);
+        let after = Fleet::load(&tree, self.knowledge.table, self.knowledge.cache);
+        after
+            .host(request.host)
+            .is_some_and(|host| placement::stands_behind(host, request.entry, &proposal.changes))
     }
 
     fn judge(&self, changes: &ChangeSet) -> (Fleet, Vec<HostVerdict>) {

@@ -13,6 +13,7 @@ pub mod migrate;
 pub mod namespace;
 pub mod option;
 pub mod paths;
+pub mod placement;
 pub mod reindent;
 pub mod scope;
 #[cfg(test)]

@@ -44,6 +44,7 @@ fn check(before: &str, expect: Expect) {
         grouping: &grouping,
         position: Position::Head,
         auto_import: false,
+        list: None,
     };
     let table = OptionTable::embedded();
     let taxonomy = Taxonomy::embedded();
