@@ -147,6 +147,19 @@ impl Ui {
         self.write_stderr(&format!("{}\n", style::clean(text)));
     }
 
+    /// Asks a person; without one (no terminal, or `--json`) the answer is yes:
+    /// what can be asked here can be taken back.
+    pub fn confirm(&self, question: &str) -> bool {
+        let terminals = io::stdin().is_terminal() && io::stderr().is_terminal();
+        if !terminals || self.settings.json {
+            return true;
+        }
+        self.write_stderr(&format!("{} [y/N] ", style::clean(question)));
+        let mut answer = String::new();
+        let read = io::stdin().read_line(&mut answer);
+        read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    }
+
     /// The JSON document on standard output, if `--json` was given.
     pub fn document<T: Serialize>(&self, document: &T) {
         if !self.settings.json {

@@ -1,6 +1,8 @@
 //! `migrate`: refactorings, and the ways back.
 
 mod back;
+mod host;
+mod show;
 
 use clap::Subcommand;
 
@@ -9,6 +11,8 @@ use super::outcome::{Failure, Outcome};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Split monolithic hosts into feature modules and compositions
+    Host(host::Arguments),
     /// Take the last migration back, byte for byte
     Undo,
     /// Put right what a cut-off migration left: the tree is then the old one or the new one
@@ -17,6 +21,7 @@ pub(super) enum Command {
 
 pub(super) fn run(command: Command, context: &Context) -> Result<Outcome, Failure> {
     match command {
+        Command::Host(arguments) => host::run(&arguments, context),
         Command::Undo => back::undo(context),
         Command::Recover => back::recover(context),
     }

@@ -1,0 +1,360 @@
+//! `migrate host`: split monolithic hosts into feature modules and compositions.
+
+use std::ffi::OsStr;
+
+use clap::{Args, ValueEnum};
+
+use super::super::context::Context;
+use super::super::fleet::{Reader, select};
+use super::super::outcome::{Failure, Outcome};
+use super::show::{self, Migration};
+use crate::config::Config;
+use crate::edit::{self, ChangeSet};
+use crate::guard;
+use crate::model::Fleet;
+use crate::problem::Problem;
+use crate::proof::{Judgement, compare};
+use crate::refactor::group::Grouping;
+use crate::refactor::migrate::{self, Knowledge, MigratePlan, MigrateRequest, migrate_host};
+use crate::taxonomy::Taxonomy;
+use crate::tree::Tree;
+use crate::workspace::{Lock, Request, Workspace};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The hosts
+    #[arg(value_name = "NAME", required = true)]
+    hosts: Vec<String>,
+    /// Show the diff and the proof, and leave no trace
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    grouping: GroupingArguments,
+    /// Go on although this differs; recorded in the commit
+    #[arg(long, value_enum, value_name = "WHAT")]
+    accept: Option<Accept>,
+    /// Leave git's index alone; Nix sees new files only after `git add`
+    #[arg(long, conflicts_with = "commit")]
+    no_git_add: bool,
+    /// Do not ask Nix for derivations, even if it is there
+    #[arg(long)]
+    no_nix: bool,
+    /// Commit the result, with the proof in the trailers
+    #[arg(long, conflicts_with = "dry_run")]
+    commit: bool,
+}
+
+/// How definitions are grouped into features.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct GroupingArguments {
+    /// Put the options of a pattern into a feature; may be repeated
+    #[arg(long = "feature", value_name = "NAME=PATTERN")]
+    features: Vec<String>,
+    /// Only these features
+    #[arg(
+        long,
+        value_name = "FEATURE",
+        value_delimiter = ',',
+        conflicts_with = "except"
+    )]
+    only: Vec<String>,
+    /// All features but these
+    #[arg(long, value_name = "FEATURE", value_delimiter = ',')]
+    except: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Accept {
+    /// Another order of lists whose order may show
+    OrderOnly,
+}
+
+impl GroupingArguments {
+    /// The taxonomy with what fleet.toml and the command line add to it.
+    pub(super) fn taxonomy(&self, config: &Config) -> Result<Taxonomy, Failure> {
+        let mut taxonomy = Taxonomy::embedded();
+        let specs = config.features.iter();
+        let mut problems = taxonomy.extend(specs.map(|(name, spec)| (name.as_str(), spec)));
+        problems.extend(taxonomy.extend_with_arguments(&self.features));
+        if guard::refuses(&problems) {
+            return Err(Failure {
+                outcome: Outcome::Failed,
+                problems,
+            });
+        }
+        Ok(taxonomy)
+    }
+
+    pub(super) fn grouping(&self) -> Grouping {
+        let pair = |text: &String| {
+            let (name, pattern) = text.split_once('=')?;
+            Some((name.trim().to_owned(), pattern.trim().to_owned()))
+        };
+        Grouping {
+            features: self.features.iter().filter_map(pair).collect(),
+            only: self.only.clone(),
+            except: self.except.clone(),
+            ..Grouping::default()
+        }
+    }
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, Failure> {
+    let workspace = context.workspace()?;
+    let lock = if arguments.dry_run {
+        None
+    } else {
+        Some(workspace.lock()?)
+    };
+    let (snapshot, config) = context.read(&workspace)?;
+    if lock.is_some() {
+        let problems = guard::judge(&context.facts(&workspace, &config)?);
+        if guard::refuses(&problems) {
+            return Err(Failure {
+                outcome: Outcome::Refused,
+                problems,
+            });
+        }
+        context.ui.problems(&problems, None);
+    }
+    let reader = Reader::new();
+    let fleet = reader.load_told(&snapshot.tree, context)?;
+    let hosts = select(&fleet, &arguments.hosts)?;
+    let names: Vec<String> = hosts.iter().map(|host| host.name.clone()).collect();
+    let job = Job {
+        arguments,
+        context,
+        workspace: &workspace,
+        reader: &reader,
+        taxonomy: arguments.grouping.taxonomy(&config)?,
+        namespace: config.namespace.clone(),
+    };
+    match lock {
+        Some(lock) if arguments.commit => job.one_by_one(&names, snapshot.tree, fleet, &lock),
+        lock => job.all_at_once(&names, snapshot.tree, fleet, lock.as_ref()),
+    }
+}
+
+struct Job<'a> {
+    arguments: &'a Arguments,
+    context: &'a Context,
+    workspace: &'a Workspace,
+    reader: &'a Reader,
+    taxonomy: Taxonomy,
+    namespace: Option<String>,
+}
+
+impl Job<'_> {
+    /// Plans these hosts, each on what the ones before it leave.
+    fn plan(
+        &self,
+        names: &[String],
+        tree: &Tree,
+        fleet: Fleet,
+    ) -> Result<(Migration, Fleet), Failure> {
+        let knowledge = Knowledge {
+            table: &self.reader.table,
+            taxonomy: &self.taxonomy,
+            cache: &self.reader.cache,
+        };
+        let total = u64::try_from(names.len()).unwrap_or(u64::MAX);
+        let task = self.context.ui.progress().task("migrate", total);
+        let mut changes = ChangeSet::new();
+        let mut plans: Vec<MigratePlan> = Vec::new();
+        let mut after = None;
+        for name in names {
+            if self.context.cancel.is_cancelled() {
+                return Err(
+                    Problem::error("interrupted", "interrupted; nothing was changed").into(),
+                );
+            }
+            let request = MigrateRequest {
+                host: name,
+                grouping: self.arguments.grouping.grouping(),
+                namespace: self.namespace(tree, after.as_ref().map_or(&fleet, |(_, fleet)| fleet)),
+                accept_order_only: self.arguments.accept == Some(Accept::OrderOnly),
+            };
+            let plan = match &after {
+                None => migrate_host(tree, &fleet, &request, &knowledge),
+                Some((tree, fleet)) => migrate_host(tree, fleet, &request, &knowledge),
+            };
+            task.advance(name);
+            if plan.outcome == migrate::Outcome::Migrated {
+                changes = edit::then(changes, plan.changes.clone());
+                let tree = tree.with(&changes);
+                let fleet = self.reader.load(&tree);
+                after = Some((tree, fleet));
+            }
+            plans.push(plan);
+        }
+        drop(task);
+        let (after_tree, after) =
+            after.map_or((None, None), |(tree, fleet)| (Some(tree), Some(fleet)));
+        // One proof over everything, whatever the single plans have said.
+        let verdicts = match &after {
+            Some(after) => compare(&fleet, after, &self.reader.table),
+            None => compare(&fleet, &fleet, &self.reader.table),
+        };
+        let migration = Migration {
+            before: tree.clone(),
+            after: after_tree.unwrap_or_else(|| tree.clone()),
+            plans,
+            changes,
+            verdicts,
+        };
+        Ok((migration, after.unwrap_or(fleet)))
+    }
+
+    fn namespace(
+        &self,
+        tree: &Tree,
+        fleet: &Fleet,
+    ) -> Option<crate::refactor::namespace::Namespace> {
+        let attribute = self.namespace.clone()?;
+        let view = self.reader.table.for_release(None);
+        let habit = crate::refactor::namespace::detect(tree, fleet, view);
+        Some(crate::refactor::namespace::Namespace { attribute, ..habit })
+    }
+
+    /// Whether the plans may be written: everything is proved, nothing refused.
+    fn holds(&self, migration: &Migration) -> bool {
+        let accepted = match self.arguments.accept {
+            Some(Accept::OrderOnly) => Judgement::OrderOnly,
+            None => Judgement::Equal,
+        };
+        let refused = |plan: &MigratePlan| plan.outcome == migrate::Outcome::Refused;
+        let proved = migration
+            .verdicts
+            .iter()
+            .all(|verdict| verdict.judgement <= accepted);
+        proved && !migration.plans.iter().any(refused)
+    }
+
+    /// Everything in one change of the tree.
+    fn all_at_once(
+        &self,
+        names: &[String],
+        tree: Tree,
+        fleet: Fleet,
+        lock: Option<&Lock>,
+    ) -> Result<Outcome, Failure> {
+        let (migration, _) = self.plan(names, &tree, fleet)?;
+        let holds = self.holds(&migration);
+        show::migration(&migration, holds, self.arguments.dry_run, self.context);
+        if !holds {
+            show::document(&migration, self.arguments.dry_run, self.context);
+            return Ok(Outcome::Findings);
+        }
+        if let Some(lock) = lock
+            && !migration.changes.is_empty()
+        {
+            self.confirm(&migration)?;
+            self.write(&migration, names, lock)?;
+            show::written(&migration, self.context);
+        }
+        show::document(&migration, self.arguments.dry_run, self.context);
+        Ok(Outcome::Done)
+    }
+
+    /// A change and a commit for each host.
+    fn one_by_one(
+        &self,
+        names: &[String],
+        tree: Tree,
+        fleet: Fleet,
+        lock: &Lock,
+    ) -> Result<Outcome, Failure> {
+        // Nothing is committed unless everything holds.
+        let (whole, _) = self.plan(names, &tree, fleet)?;
+        let holds = self.holds(&whole);
+        show::migration(&whole, holds, false, self.context);
+        if !holds {
+            show::document(&whole, false, self.context);
+            return Ok(Outcome::Findings);
+        }
+        if !whole.changes.is_empty() {
+            self.confirm(&whole)?;
+        }
+        let (mut tree, mut fleet) = (tree.clone(), self.reader.load(&tree));
+        for name in names {
+            let names = std::slice::from_ref(name);
+            let (migration, after) = self.plan(names, &tree, fleet)?;
+            fleet = after;
+            tree = migration.after.clone();
+            if migration.changes.is_empty() {
+                continue;
+            }
+            let paths = self.write(&migration, names, lock)?;
+            let commit = self.commit(&migration, &paths, lock)?;
+            let short: String = commit.chars().take(12).collect();
+            self.context
+                .ui
+                .text(&format!("committed {name} as {short}"));
+        }
+        show::document(&whole, false, self.context);
+        Ok(Outcome::Done)
+    }
+
+    fn confirm(&self, migration: &Migration) -> Result<(), Failure> {
+        let count = migration.changes.len();
+        if self.context.global.yes || self.context.ui.confirm(&format!("change {count} files?")) {
+            Ok(())
+        } else {
+            Err(Problem::error("interrupted", "not confirmed; nothing was changed").into())
+        }
+    }
+
+    fn write(
+        &self,
+        migration: &Migration,
+        names: &[String],
+        lock: &Lock,
+    ) -> Result<Vec<String>, Failure> {
+        let label = format!("migrate host {}", names.join(" "));
+        let request = Request {
+            label: &label,
+            git_add: !self.arguments.no_git_add,
+        };
+        let mut watch = self.context.cancel.clone();
+        let done = self
+            .workspace
+            .apply(lock, &migration.changes, request, &mut watch)?;
+        Ok(done.paths)
+    }
+
+    /// Commits what was written; takes it back if that is refused.
+    fn commit(
+        &self,
+        migration: &Migration,
+        paths: &[String],
+        lock: &Lock,
+    ) -> Result<String, Failure> {
+        let Some(git) = self.workspace.git() else {
+            self.workspace
+                .undo(lock, &mut self.context.cancel.clone())?;
+            return Err(Problem::error(
+                "no-git",
+                "there is no git repository to commit to; everything was taken back",
+            )
+            .into());
+        };
+        let (message, trailers) = show::commit_message(migration);
+        let paths: Vec<&OsStr> = paths.iter().map(AsRef::as_ref).collect();
+        git.commit(&message, &trailers, &paths).map_err(|error| {
+            let problem = Problem::error("commit-failed", error.to_string());
+            match self
+                .workspace
+                .undo(lock, &mut crate::process::Cancel::default())
+            {
+                Ok(_) => Failure::from(
+                    problem
+                        .help("nothing was changed; without --commit the result stays uncommitted"),
+                ),
+                Err(second) => Failure {
+                    outcome: Outcome::Failed,
+                    problems: vec![problem, second.problem()],
+                },
+            }
+        })
+    }
+}
