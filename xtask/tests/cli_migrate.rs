@@ -324,6 +324,30 @@ fn only_and_except_choose_features() {
 }
 
 #[test]
+fn a_plan_covers_every_host_and_writes_nothing() {
+    let repository = fleet();
+    repository.write("hosts/mail/default.nix", "{ networking.hostName = ; }\n");
+    let before = repository.state();
+    let json = document(&xtask(&repository, &["migrate", "plan", "--json"]));
+    assert_eq!(json["schema"], "migrate-plan/1");
+    let outcome = |index: usize| {
+        (
+            json["hosts"][index]["name"].clone(),
+            json["hosts"][index]["outcome"].clone(),
+        )
+    };
+    assert_eq!(outcome(0), ("mail".into(), "refused".into()));
+    assert_eq!(outcome(1), ("web".into(), "migrated".into()));
+    let said = xtask(&repository, &["migrate", "plan", "web"]);
+    assert!(
+        said.status == 0 && said.out.contains("nginx") && !said.out.contains("mail"),
+        "{}",
+        said.out
+    );
+    assert_eq!(repository.state(), before);
+}
+
+#[test]
 fn a_branch_that_is_not_the_locked_one_is_refused() {
     let repository = fleet();
     repository.git(&["switch", "--quiet", "--create", "topic"]);

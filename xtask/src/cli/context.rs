@@ -90,6 +90,15 @@ impl Context {
         })
     }
 
+    /// Ends a command that has not changed anything yet, if the user wants out.
+    pub fn check_interrupted(&self) -> Result<(), Failure> {
+        if self.cancel.is_cancelled() {
+            let problem = Problem::error("interrupted", "interrupted; nothing was changed");
+            return Err(problem.into());
+        }
+        Ok(())
+    }
+
     /// Says why there is no result.
     pub fn explain(&self, failure: &Failure) -> Outcome {
         self.ui.problems(&failure.problems, None);

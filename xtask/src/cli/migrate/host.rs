@@ -127,7 +127,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         workspace: &workspace,
         reader: &reader,
         taxonomy: arguments.grouping.taxonomy(&config)?,
-        namespace: config.namespace.clone(),
+        config,
     };
     match lock {
         Some(lock) if arguments.commit => job.one_by_one(&names, snapshot.tree, fleet, &lock),
@@ -141,7 +141,7 @@ struct Job<'a> {
     workspace: &'a Workspace,
     reader: &'a Reader,
     taxonomy: Taxonomy,
-    namespace: Option<String>,
+    config: Config,
 }
 
 impl Job<'_> {
@@ -163,15 +163,15 @@ impl Job<'_> {
         let mut plans: Vec<MigratePlan> = Vec::new();
         let mut after = None;
         for name in names {
-            if self.context.cancel.is_cancelled() {
-                return Err(
-                    Problem::error("interrupted", "interrupted; nothing was changed").into(),
-                );
-            }
+            self.context.check_interrupted()?;
             let request = MigrateRequest {
                 host: name,
                 grouping: self.arguments.grouping.grouping(),
-                namespace: self.namespace(tree, after.as_ref().map_or(&fleet, |(_, fleet)| fleet)),
+                namespace: self.reader.namespace(
+                    &self.config,
+                    tree,
+                    after.as_ref().map_or(&fleet, |(_, fleet)| fleet),
+                ),
                 accept_order_only: self.arguments.accept == Some(Accept::OrderOnly),
             };
             let plan = match &after {
@@ -203,17 +203,6 @@ impl Job<'_> {
             verdicts,
         };
         Ok((migration, after.unwrap_or(fleet)))
-    }
-
-    fn namespace(
-        &self,
-        tree: &Tree,
-        fleet: &Fleet,
-    ) -> Option<crate::refactor::namespace::Namespace> {
-        let attribute = self.namespace.clone()?;
-        let view = self.reader.table.for_release(None);
-        let habit = crate::refactor::namespace::detect(tree, fleet, view);
-        Some(crate::refactor::namespace::Namespace { attribute, ..habit })
     }
 
     /// Whether the plans may be written: everything is proved, nothing refused.

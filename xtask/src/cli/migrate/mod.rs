@@ -2,6 +2,7 @@
 
 mod back;
 mod host;
+mod plan;
 mod show;
 
 use clap::Subcommand;
@@ -11,6 +12,8 @@ use super::outcome::{Failure, Outcome};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// What could be split, host by host; writes nothing
+    Plan(plan::Arguments),
     /// Split monolithic hosts into feature modules and compositions
     Host(host::Arguments),
     /// Take the last migration back, byte for byte
@@ -21,6 +24,7 @@ pub(super) enum Command {
 
 pub(super) fn run(command: Command, context: &Context) -> Result<Outcome, Failure> {
     match command {
+        Command::Plan(arguments) => plan::run(&arguments, context),
         Command::Host(arguments) => host::run(&arguments, context),
         Command::Undo => back::undo(context),
         Command::Recover => back::recover(context),

@@ -43,8 +43,9 @@ struct Document<'a> {
     fleet: BTreeMap<&'a str, Judgement>,
 }
 
+/// One host in JSON.
 #[derive(Serialize)]
-struct HostDocument<'a> {
+pub(super) struct HostDocument<'a> {
     name: &'a str,
     outcome: Outcome,
     reason: Option<&'a str>,
@@ -84,7 +85,7 @@ pub(super) fn document(migration: &Migration, dry_run: bool, context: &Context) 
         hosts: migration
             .plans
             .iter()
-            .map(|plan| HostDocument::new(plan, migration))
+            .map(|plan| HostDocument::new(plan, migration.verdict(&plan.host)))
             .collect(),
         changes: changes
             .map(|(path, change)| ChangeDocument {
@@ -101,7 +102,8 @@ pub(super) fn document(migration: &Migration, dry_run: bool, context: &Context) 
 }
 
 impl<'a> HostDocument<'a> {
-    fn new(plan: &'a MigratePlan, migration: &'a Migration) -> Self {
+    /// `verdict` is that on the host itself.
+    pub(super) fn new(plan: &'a MigratePlan, verdict: Option<&HostVerdict>) -> Self {
         Self {
             name: &plan.host,
             outcome: plan.outcome,
@@ -124,12 +126,12 @@ impl<'a> HostDocument<'a> {
                 })
                 .collect(),
             placement: plan.placement,
-            proof: migration.verdict(&plan.host).map(proof::by_definitions),
+            proof: verdict.map(proof::by_definitions),
         }
     }
 }
 
-fn outcome_word(outcome: Outcome) -> &'static str {
+pub(super) fn outcome_word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Migrated => "migrated",
         Outcome::Unchanged => "unchanged",
@@ -141,6 +143,7 @@ fn placement_words(placement: Placement) -> &'static str {
     match placement {
         Placement::CompositionHead => "imported first",
         Placement::CompositionTail => "imported last",
+        Placement::ModuleList => "listed beside the host",
         Placement::AutoImport => "auto-imported",
     }
 }
