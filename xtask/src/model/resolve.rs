@@ -57,7 +57,12 @@ impl<'h> Resolved<'h> {
             substitute(&mut definitions, &mut inactive, &values);
         }
         // A value that still reads a replaced option would be replaced forever.
-        let transparent: FxHashSet<Vec<Name>> = values.keys().cloned().collect();
+        let mut transparent: FxHashSet<Vec<Name>> = values.keys().cloned().collect();
+        let unset = candidates.iter().filter(|declaration| {
+            !transparent.contains(&declaration.path) && is_unused(declaration, &definitions)
+        });
+        let unset: Vec<Vec<Name>> = unset.map(|declaration| declaration.path.clone()).collect();
+        transparent.extend(unset);
         definitions.retain(|definition| !is_transparent(&definition.path, &transparent));
         inactive.retain(|definition| !is_transparent(&definition.path, &transparent));
         Self {
@@ -68,6 +73,44 @@ impl<'h> Resolved<'h> {
             values,
         }
     }
+}
+
+/// An option without a default that nothing defines and nothing reads: the
+/// module system never asks for its value.
+fn is_unused(declaration: &super::Declaration, definitions: &[Definition]) -> bool {
+    let path = &declaration.path;
+    let overlaps = |keys: &[Key]| {
+        keys.iter()
+            .zip(path)
+            .all(|(key, name)| !matches!(key, Key::Name(key) if key != name))
+    };
+    let reads = |term: &Term| {
+        let mut found = false;
+        term.walk(&mut |term| {
+            if let K::Select(base, keys, _) | K::HasAttr(base, keys) = term.kind()
+                && matches!(base.kind(), K::Arg(name) if matches!(&**name, "config" | "options"))
+            {
+                found |= overlaps(keys);
+            }
+        });
+        found
+    };
+    declaration.default.is_none()
+        && !definitions.iter().any(|definition| {
+            let keys = definition.path.iter().filter_map(|key| match key {
+                Key::Term(term) => Some(term),
+                Key::Name(_) => None,
+            });
+            let conditions = definition
+                .wrappers
+                .iter()
+                .filter_map(|(_, wrapper)| match wrapper {
+                    Wrapper::If(condition) => Some(condition),
+                    _ => None,
+                });
+            overlaps(&definition.path)
+                || keys.chain(conditions).chain([&definition.value]).any(reads)
+        })
 }
 
 fn is_transparent(path: &[Key], transparent: &FxHashSet<Vec<Name>>) -> bool {

@@ -358,16 +358,28 @@ fn setting_text(setting: &Setting, prefix: &str, indent: usize) -> String {
     }
     bindings.extend(setting.values.iter().cloned());
     match bindings.as_slice() {
-        [(name, value)] => format!("{pad}{prefix}{}.{name} = {value};", setting.feature),
+        [(name, value)] => format!(
+            "{pad}{prefix}{}.{name} = {};",
+            setting.feature,
+            indented(value, indent)
+        ),
         bindings => {
             let mut text = format!("{pad}{prefix}{} = {{\n", setting.feature);
             for (name, value) in bindings {
+                let value = indented(value, indent + 2);
                 text.push_str(&format!("{pad}  {name} = {value};\n"));
             }
             text.push_str(&format!("{pad}}};"));
             text
         }
     }
+}
+
+/// An expression written from the first column, for a line at an indentation.
+fn indented(value: &str, indent: usize) -> String {
+    let root = rnix::Root::parse(value).syntax();
+    let delta = isize::try_from(indent).unwrap_or(0);
+    Lines::of(&root).copy(value, 0..value.len(), delta, &[])
 }
 
 /// Adds elements to the list of imports.

@@ -56,6 +56,16 @@ pub struct Draft {
     pub settings: Vec<(String, String)>,
 }
 
+impl Draft {
+    /// Values of its definitions that stay with the host.
+    pub fn holes(&self) -> Vec<Range<usize>> {
+        self.replace
+            .iter()
+            .map(|(range, _)| range.clone())
+            .collect()
+    }
+}
+
 /// Why a draft has no text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unwritable {
@@ -85,8 +95,13 @@ impl Unwritable {
 const FORMALS: [&str; 5] = ["config", "options", "lib", "pkgs", "modulesPath"];
 
 /// Checks that items can stand in a generated file.
-pub fn check(anatomy: &Anatomy, items: &BTreeSet<ItemId>, form: Form) -> Result<(), Unwritable> {
-    let needs = needs_of(anatomy, items);
+pub fn check(
+    anatomy: &Anatomy,
+    items: &BTreeSet<ItemId>,
+    holes: &[Range<usize>],
+    form: Form,
+) -> Result<(), Unwritable> {
+    let needs = needs_of(anatomy, items, holes);
     if let Some(here) = needs.bound_here {
         return Err(Unwritable::BoundHere(here));
     }
@@ -136,8 +151,9 @@ pub fn module(
     namespace: &str,
 ) -> Result<String, Unwritable> {
     let anatomy = carver.anatomy;
-    check(anatomy, &draft.items, draft.form)?;
-    let needs = needs_of(anatomy, &draft.items);
+    let holes = draft.holes();
+    check(anatomy, &draft.items, &holes, draft.form)?;
+    let needs = needs_of(anatomy, &draft.items, &holes);
     let directory = draft.file.parent().unwrap_or_else(TreePath::root);
     let copy = Copy::new(anatomy, &draft.items, &directory, &draft.replace);
     let mut names: BTreeSet<String> = needs.formals.clone();

@@ -77,6 +77,12 @@ pub fn group(
             group.items.insert(id);
             continue;
         }
+        if super::identity::is_in_the_path(&item.path, catalogue) {
+            groups
+                .small
+                .insert(id, "names this machine by its very path".to_owned());
+            continue;
+        }
         match catalogue.class(&item.path) {
             Class::Host(_) => {
                 groups.host.insert(id);

@@ -11,7 +11,9 @@ use super::catalogue::Catalogue;
 use super::compose::{Composition, Position, Setting, host_text};
 use super::emit::{self, Draft, Form};
 use super::group::{Grouping, Groups, group};
-use super::locals;
+use super::identity;
+use super::locals::{self, Party};
+use super::reindent::Lines;
 use crate::edit::{Change, ChangeSet};
 use crate::model::{Fleet, Host, Origin};
 use crate::problem::Span;
@@ -87,7 +89,13 @@ pub fn propose(
     }
     let mut drafts = loop {
         let drafts = drafts(tree, anatomy, groups, request, catalogue, &mut keep);
-        let parties: Vec<&BTreeSet<ItemId>> = drafts.iter().map(|draft| &draft.items).collect();
+        let parties: Vec<Party<'_>> = drafts
+            .iter()
+            .map(|draft| Party {
+                items: &draft.items,
+                holes: draft.holes(),
+            })
+            .collect();
         match locals::plan(anatomy, &parties) {
             Ok(plan) => break (drafts, plan),
             Err(stays) => {
@@ -180,13 +188,20 @@ fn drafts(
     keep: &mut BTreeMap<ItemId, String>,
 ) -> Vec<Draft> {
     let mut drafts = Vec::new();
+    let lines = Lines::of(&anatomy.root);
     for (name, group) in &groups.features {
         let mut items = BTreeSet::new();
         for id in &group.items {
             if keep.contains_key(id) {
                 continue;
             }
-            match emit::check(anatomy, &BTreeSet::from([*id]), Form::Feature) {
+            let own = BTreeSet::from([*id]);
+            let holes: Vec<_> = identity::extract(anatomy, &lines, &own, catalogue)
+                .replace
+                .into_iter()
+                .map(|(range, _)| range)
+                .collect();
+            match emit::check(anatomy, &own, &holes, Form::Feature) {
                 Ok(()) => {
                     items.insert(*id);
                 }
@@ -208,15 +223,16 @@ fn drafts(
             }
             continue;
         }
+        let named = identity::extract(anatomy, &lines, &items, catalogue);
         drafts.push(Draft {
             name: name.clone(),
             description,
             file,
             form: Form::Feature,
             items,
-            options: Vec::new(),
-            replace: Vec::new(),
-            settings: Vec::new(),
+            options: named.options,
+            replace: named.replace,
+            settings: named.settings,
         });
     }
     drafts
@@ -311,6 +327,7 @@ pub fn movable_lines(anatomy: &Anatomy, catalogue: &Catalogue<'_>) -> usize {
         .items
         .iter()
         .filter(|item| !matches!(catalogue.class(&item.path), Class::Host(_)))
+        .filter(|item| !identity::is_in_the_path(&item.path, catalogue))
         .map(|item| item.lines)
         .sum()
 }

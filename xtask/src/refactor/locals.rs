@@ -18,12 +18,25 @@ use crate::edit::TextEdit;
 const REPEATED_LINES: usize = 3;
 
 /// What some items need of their file, conditions around them included.
-pub fn needs_of(anatomy: &Anatomy, items: &BTreeSet<ItemId>) -> Needs {
+///
+/// What stands in `holes` stays behind and needs nothing.
+pub fn needs_of(anatomy: &Anatomy, items: &BTreeSet<ItemId>, holes: &[Range<usize>]) -> Needs {
     let mut nodes = Vec::new();
     let mut needs = Needs::default();
     let mut queue = Vec::new();
     for item in items.iter().filter_map(|id| anatomy.items.get(*id)) {
-        nodes.push(item.node.clone());
+        if has_position(&item.node) {
+            needs.bound_here.get_or_insert(scope::BoundHere::Position);
+        }
+        for usage in scope::uses(&item.node) {
+            let at = scope::usage_range(&usage);
+            if !holes
+                .iter()
+                .any(|hole| hole.start <= at.start && at.end <= hole.end)
+            {
+                scope::note(anatomy, usage, &mut needs, &mut queue);
+            }
+        }
         for context in &item.context {
             for usage in glue(context) {
                 scope::note(anatomy, usage, &mut needs, &mut queue);
@@ -47,6 +60,11 @@ pub fn needs_of(anatomy: &Anatomy, items: &BTreeSet<ItemId>) -> Needs {
     more.spelt.append(&mut needs.spelt);
     more.bound_here = more.bound_here.or(needs.bound_here);
     more
+}
+
+fn has_position(node: &SyntaxNode) -> bool {
+    node.descendants()
+        .any(|it| it.kind() == rnix::SyntaxKind::NODE_CUR_POS)
 }
 
 /// What the text around the inner value of a wrapper reads.
@@ -101,6 +119,15 @@ pub struct Stay {
     pub reason: String,
 }
 
+/// Definitions that go to one file.
+#[derive(Debug, Clone)]
+pub struct Party<'a> {
+    /// The definitions.
+    pub items: &'a BTreeSet<ItemId>,
+    /// Values in them that stay with the host.
+    pub holes: Vec<Range<usize>>,
+}
+
 /// Where the locals of a file go.
 #[derive(Debug, Clone, Default)]
 pub struct LocalsPlan {
@@ -112,17 +139,21 @@ pub struct LocalsPlan {
 
 /// Decides for each local; `Err` names items that have to stay because they
 /// share something too long to repeat.
-pub fn plan(anatomy: &Anatomy, parties: &[&BTreeSet<ItemId>]) -> Result<LocalsPlan, Vec<Stay>> {
+pub fn plan(anatomy: &Anatomy, parties: &[Party<'_>]) -> Result<LocalsPlan, Vec<Stay>> {
     let all = locals(anatomy);
     let needs: Vec<Needs> = parties
         .iter()
-        .map(|items| needs_of(anatomy, items))
+        .map(|party| needs_of(anatomy, party.items, &party.holes))
         .collect();
     let moved: BTreeSet<ItemId> = parties
         .iter()
-        .flat_map(|items| items.iter().copied())
+        .flat_map(|party| party.items.iter().copied())
         .collect();
-    let kept = kept_needs(anatomy, &moved, &all);
+    let staying: Vec<Range<usize>> = parties
+        .iter()
+        .flat_map(|party| party.holes.iter().cloned())
+        .collect();
+    let kept = kept_needs(anatomy, &moved, &all, &staying);
     let reads = |needs: &Needs, local: &Local| {
         local
             .names
@@ -146,14 +177,15 @@ pub fn plan(anatomy: &Anatomy, parties: &[&BTreeSet<ItemId>]) -> Result<LocalsPl
             } else {
                 readers.iter().copied().max_by_key(|&at| {
                     parties[at]
+                        .items
                         .iter()
                         .map(|id| anatomy.items[*id].lines)
                         .sum::<usize>()
                 })
             };
             for at in readers.iter().copied().filter(|at| Some(*at) != winner) {
-                for id in parties[at] {
-                    let own = needs_of(anatomy, &BTreeSet::from([*id]));
+                for id in parties[at].items {
+                    let own = needs_of(anatomy, &BTreeSet::from([*id]), &parties[at].holes);
                     if reads(&own, local) {
                         stays.entry(*id).or_insert_with(|| {
                             format!(
@@ -188,7 +220,12 @@ pub fn plan(anatomy: &Anatomy, parties: &[&BTreeSet<ItemId>]) -> Result<LocalsPl
 }
 
 /// What the file itself still reads when `moved` is gone.
-fn kept_needs(anatomy: &Anatomy, moved: &BTreeSet<ItemId>, all: &[Local]) -> Needs {
+fn kept_needs(
+    anatomy: &Anatomy,
+    moved: &BTreeSet<ItemId>,
+    all: &[Local],
+    staying: &[Range<usize>],
+) -> Needs {
     let holes: Vec<rowan::TextRange> = moved
         .iter()
         .filter_map(|id| anatomy.items.get(*id))
@@ -199,7 +236,10 @@ fn kept_needs(anatomy: &Anatomy, moved: &BTreeSet<ItemId>, all: &[Local]) -> Nee
     let mut queue = Vec::new();
     for usage in scope::uses(&anatomy.root) {
         let at = usage.node.text_range();
-        if !holes.iter().any(|hole| hole.contains_range(at)) {
+        let stays = staying
+            .iter()
+            .any(|range| range.start <= span(at).start && span(at).end <= range.end);
+        if stays || !holes.iter().any(|hole| hole.contains_range(at)) {
             scope::note(anatomy, usage, &mut needs, &mut queue);
         }
     }

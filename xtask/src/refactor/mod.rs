@@ -1,6 +1,7 @@
 //! Refactorings: a model and a request become a plan.
 
 pub mod anatomy;
+pub mod canonical;
 pub mod carve;
 pub mod catalogue;
 pub mod comments;
@@ -8,6 +9,8 @@ pub mod compose;
 pub mod emit;
 pub mod group;
 pub mod host;
+pub mod identity;
+pub mod leaves;
 pub mod locals;
 pub mod migrate;
 pub mod namespace;

@@ -186,6 +186,24 @@ pub fn is_scalar_literal(value: &SyntaxNode) -> bool {
     }
 }
 
+/// Whether a value is made by `mkIf`, `mkForce` and the like: it means something
+/// only where it stands.
+pub fn is_property(value: &SyntaxNode) -> bool {
+    let mut expr = Expr::cast(value.clone()).map(peel);
+    while let Some(Expr::Apply(apply)) = &expr {
+        expr = apply.lambda().map(peel);
+    }
+    match expr {
+        Some(Expr::Ident(ident)) => ident.to_string().starts_with("mk"),
+        Some(Expr::Select(select)) => select
+            .attrpath()
+            .and_then(|path| path.attrs().last())
+            .and_then(|attr| super::anatomy::attr_name(&attr))
+            .is_some_and(|name| name.starts_with("mk")),
+        _ => false,
+    }
+}
+
 /// A declaration for the value at a path.
 pub fn declare(
     name: &str,
