@@ -499,6 +499,16 @@ impl<'t> Eval<'t> {
 
     /// Looks a name up in a value.
     pub(super) fn member(&mut self, base: Thunk, name: &Name) -> Member {
+        if self.depth >= DEPTH {
+            return Member::Unknown("it is nested too deeply".into());
+        }
+        self.depth += 1;
+        let found = stacker::maybe_grow(128 << 10, 8 << 20, || self.member_here(base, name));
+        self.depth -= 1;
+        found
+    }
+
+    fn member_here(&mut self, base: Thunk, name: &Name) -> Member {
         match self.force(base) {
             Value::Set(set) => match set.fixed.get(name) {
                 Some(attribute) => Member::Found(attribute.value),

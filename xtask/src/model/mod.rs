@@ -38,6 +38,9 @@ use value::{Item, Set, Thunk, Value};
 /// Hosts that one evaluator handles; bounds how much is in memory at once.
 const CHUNK: usize = 16;
 
+/// Most hosts of one flake that are followed.
+const HOSTS: usize = 10_000;
+
 /// All hosts of a flake.
 pub struct Fleet {
     /// The hosts, sorted by name.
@@ -97,8 +100,17 @@ impl Fleet {
         let (names, mut problems, inputs) = on_big_stack(|| {
             let mut eval = Eval::new(&files);
             let (found, problems) = eval.hosts();
-            let names: Vec<(Name, Option<Span>)> =
+            let mut names: Vec<(Name, Option<Span>)> =
                 found.into_iter().map(|host| (host.name, host.at)).collect();
+            let mut problems = problems;
+            if names.len() > HOSTS {
+                let message = format!(
+                    "the flake has {} hosts; only {HOSTS} are followed",
+                    names.len()
+                );
+                problems.push(Problem::warning("too-many-hosts", message));
+                names.truncate(HOSTS);
+            }
             (names, problems, inputs_digest(&mut eval))
         });
         let view = table.for_release(None);
@@ -154,14 +166,15 @@ fn load_chunk(
     let mut eval = Eval::new(files);
     let (found, _) = eval.hosts();
     let shared = eval.used.len();
+    let found: rustc_hash::FxHashMap<Name, Thunk> = found
+        .into_iter()
+        .map(|host| (host.name, host.thunk))
+        .collect();
     names
         .iter()
         .map(|(name, span)| {
             eval.used.truncate(shared);
-            let thunk = found
-                .iter()
-                .find(|host| host.name == *name)
-                .map(|host| host.thunk);
+            let thunk = found.get(name).copied();
             let mut problems = Vec::new();
             let host = match thunk {
                 Some(thunk) => load_host(&mut eval, view, name, span.clone(), thunk, &mut problems),

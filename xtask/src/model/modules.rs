@@ -14,6 +14,11 @@ use super::value::{Attribute, Code, Item, Set, Thunk, Unit, Value};
 use crate::syntax::hir::{Name, Param, Range};
 use crate::tree::TreePath;
 
+/// Most modules of one evaluation; real hosts have a few hundred of their own.
+const MODULES: usize = 20_000;
+/// Deepest nesting of imports; an import that makes ever new modules ends here.
+const LEVELS: usize = 200;
+
 /// The arguments that modules of one evaluation are called with.
 pub struct Arguments {
     names: FxHashMap<Name, Thunk>,
@@ -117,7 +122,7 @@ pub fn collect(eval: &mut Eval<'_>, list: Vec<Item>, args: &mut Arguments) -> Ve
     let roots: Vec<Rc<Module>> = queue.iter().cloned().collect();
     let mut children: FxHashMap<String, Vec<Rc<Module>>> = FxHashMap::default();
     while let Some(module) = queue.pop_front() {
-        if loaded.contains_key(&module.key) || loaded.len() > 20_000 {
+        if loaded.contains_key(&module.key) || loaded.len() > MODULES || module.level > LEVELS {
             continue;
         }
         loaded.insert(module.key.clone(), Rc::clone(&module));

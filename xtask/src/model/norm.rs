@@ -269,17 +269,35 @@ impl Eval<'_> {
                 Term::new(K::Assert(condition, self.norm(unit, *body, env)))
             }
             Expr::Unary(op, operand) => Term::unary(*op, self.norm(unit, *operand, env)),
-            Expr::Binary(op, left, right) => {
-                if *op == BinaryOp::Add {
-                    let thunk = self.thunk(Code::Expr(unit, id, env));
-                    if let Value::Path(path) = self.force(thunk) {
-                        return self.path_term(&path);
-                    }
+            Expr::Binary(BinaryOp::Add, left, right) => {
+                // A sum that is a place in the tree is that place; asked once
+                // for a whole chain of sums.
+                let thunk = self.thunk(Code::Expr(unit, id, env));
+                if let Value::Path(path) = self.force(thunk) {
+                    return self.path_term(&path);
                 }
+                self.norm_sum(unit, *left, *right, env)
+            }
+            Expr::Binary(op, left, right) => {
                 let left = self.norm(unit, *left, env);
                 Term::binary(*op, left, self.norm(unit, *right, env))
             }
         }
+    }
+
+    fn norm_sum(&mut self, unit: Unit, left: ExprId, right: ExprId, env: Env) -> Term {
+        let file = Arc::clone(self.unit_file(unit).1);
+        let (mut first, mut rest) = (left, vec![right]);
+        while let Expr::Binary(BinaryOp::Add, left, right) = file.expr(first) {
+            rest.push(*right);
+            first = *left;
+        }
+        let mut sum = self.norm(unit, first, env);
+        for operand in rest.into_iter().rev() {
+            let operand = self.norm(unit, operand, env);
+            sum = Term::binary(BinaryOp::Add, sum, operand);
+        }
+        sum
     }
 
     fn norm_variable(&mut self, name: &Name, env: Env) -> Term {

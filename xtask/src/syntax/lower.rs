@@ -10,10 +10,10 @@ use super::hir::{
     Attr, Binding, Bindings, Bound, Expr, ExprId, File, Name, Param, Part, PathBase, Range,
 };
 
-pub(super) fn lower(root: &rnix::Root, text: Arc<str>, errors: Vec<SyntaxError>) -> File {
+pub(super) fn lower(root: &rnix::Root, text: Arc<str>) -> File {
     let mut lowering = Lowering {
         exprs: Vec::new(),
-        errors,
+        errors: Vec::new(),
     };
     let root = lowering.optional(root.expr(), (0, 0));
     File {
@@ -24,13 +24,7 @@ pub(super) fn lower(root: &rnix::Root, text: Arc<str>, errors: Vec<SyntaxError>)
     }
 }
 
-pub(super) fn too_large(text: Arc<str>) -> File {
-    let message = "the file is too large".to_owned();
-    let errors = vec![SyntaxError {
-        start: 0,
-        end: 0,
-        message,
-    }];
+pub(super) fn broken(text: Arc<str>, errors: Vec<SyntaxError>) -> File {
     File {
         text,
         root: ExprId(0),

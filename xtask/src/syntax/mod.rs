@@ -52,13 +52,26 @@ pub fn parse(text: &str) -> (rnix::Root, Vec<SyntaxError>) {
     })
 }
 
-/// Parses and lowers a text.
+/// Parses and lowers a text. Nix refuses a file with any syntax error, so such a
+/// file has no compact form beyond its errors.
 pub fn lower(text: Arc<str>) -> hir::File {
     if text.len() > u32::MAX as usize / 2 {
-        return lower::too_large(text);
+        let message = "the file is too large".to_owned();
+        return lower::broken(
+            text,
+            vec![SyntaxError {
+                start: 0,
+                end: 0,
+                message,
+            }],
+        );
     }
     let (root, errors) = parse(&text);
-    lower::lower(&root, text, errors)
+    if errors.is_empty() {
+        lower::lower(&root, text)
+    } else {
+        lower::broken(text, errors)
+    }
 }
 
 fn depth_exceeds(root: &rnix::SyntaxNode, limit: usize) -> bool {
