@@ -1,4 +1,6 @@
 //! The command line from outside: exit status, streams, documents.
+// Helpers of tests fail as tests do, and say so as tests do.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_macros)]
 
 mod common;
 

@@ -1,4 +1,6 @@
 //! `migrate host` from outside: what it writes, refuses, takes back and survives.
+// Helpers of tests fail as tests do, and say so as tests do.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_macros)]
 
 mod common;
 

@@ -1,4 +1,6 @@
 //! A change of the tree is made whole or not at all, whatever happens.
+// Helpers of tests fail as tests do, and say so as tests do.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_macros)]
 
 mod common;
 

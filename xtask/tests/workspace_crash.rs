@@ -1,4 +1,6 @@
 //! Real processes, really killed; file systems that are really full.
+// Helpers of tests fail as tests do, and say so as tests do.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_macros)]
 
 mod common;
 

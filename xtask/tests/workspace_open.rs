@@ -1,4 +1,6 @@
 //! What `Workspace` sees of repositories of every shape.
+// Helpers of tests fail as tests do, and say so as tests do.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_macros)]
 
 use std::ffi::OsStr;
 use std::fs;

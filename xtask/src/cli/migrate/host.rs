@@ -21,7 +21,7 @@ use crate::tree::Tree;
 use crate::workspace::{Lock, Request, Workspace};
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// The hosts
     #[arg(value_name = "NAME", required = true)]
     hosts: Vec<String>,

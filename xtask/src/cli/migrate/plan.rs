@@ -13,7 +13,7 @@ use crate::refactor::migrate::{Knowledge, MigratePlan, MigrateRequest, migrate_h
 use crate::ui::{Align, Table};
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// Only these hosts
     #[arg(value_name = "NAME")]
     hosts: Vec<String>,
