@@ -1,0 +1,24 @@
+//! The model against real Nix: `lib.evalModules` is what says who is right.
+//!
+//! `FLEET_TEST_NIXPKGS` names a nixpkgs checkout, `FLEET_TEST_NIXPKGS_LIB`
+//! further directories that hold nixpkgs' `lib` (separated by `:`). Without Nix
+//! or without either the tests report themselves as skipped.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::disallowed_macros,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+#[allow(dead_code)]
+#[path = "../common/need.rs"]
+mod need;
+
+mod evaluate;
+mod import_trees;
+mod merge;
+mod nix;
+mod seed;
+mod tree_text;
