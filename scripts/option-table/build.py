@@ -3,7 +3,8 @@
 
     build.py --out xtask/data/options.tsv \\
         --nixpkgs PATH --release 20.09 \\
-        --nixos PATH --lib PATH --release 24.11
+        --nixos PATH --lib PATH --release 24.11 \\
+        --defined xtask/data/defined-by-nixpkgs.txt
 
 Each release is a nixpkgs checkout (`--nixpkgs`), or the `nixos` folder of one
 with the `lib` folder that belongs to it (`--nixos`, `--lib`). The modules of
@@ -28,6 +29,12 @@ since  first release, of those seen, that has the path with this type and these
 until  flags; last such release. A path that changes has one row per range.
 flags  comma-separated or `-`: apply, readOnly, internal, alias (renamed from
        this path to another), removed (declared only to say that it is gone).
+
+With `--defined`, a second step lists which of the options whose order of
+definitions may show the modules define themselves: rows of path, since, until
+and `defined`, or `forwarded` where only the definitions of a renamed option
+arrive. See xtask/examples/defined-by-nixpkgs; it needs cargo, and takes the
+table as it was built just now.
 """
 
 import argparse
@@ -178,6 +185,7 @@ def main():
     for option in ("--nixpkgs", "--nixos", "--lib", "--release"):
         parser.add_argument(option, action=Source, metavar="RELEASE" if option == "--release" else "DIR")
     parser.add_argument("--out", required=True, metavar="FILE")
+    parser.add_argument("--defined", metavar="FILE", help="list what the modules define, too")
     parser.set_defaults(sources=[])
     arguments = parser.parse_args()
     for source in arguments.sources:
@@ -205,6 +213,11 @@ def main():
         handle.write("# path\ttype\tsince\tuntil\tflags\n")
         handle.write("".join(line + "\n" for line in lines))
     print(f"{arguments.out}: {len(lines)} rows", file=sys.stderr)
+    if arguments.defined:
+        trees = [f"{source['release']}={source['nixos']}" for source in arguments.sources]
+        cargo = ["cargo", "run", "-q", "-p", "xtask", "--example", "defined-by-nixpkgs", "--"]
+        table = ["--table", arguments.out, "--out", arguments.defined]
+        subprocess.run(cargo + table + trees, check=True)
 
 
 if __name__ == "__main__":

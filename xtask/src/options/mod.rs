@@ -5,6 +5,7 @@
 //! (home-manager, disko, …) and of the repository itself are not in it; they
 //! are [`PathKind::Unknown`] here.
 
+mod defined;
 mod release;
 mod table;
 mod types;

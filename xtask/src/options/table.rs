@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use super::{OptionType, Release};
+use super::{OptionType, Release, defined};
 
 const EMBEDDED: &str = include_str!("../../data/options.tsv");
 
@@ -14,6 +14,8 @@ const EMBEDDED: &str = include_str!("../../data/options.tsv");
 pub struct OptionTable<'t> {
     rows: &'t str,
     releases: Vec<Release>,
+    /// The list of what nixpkgs defines, if there is one.
+    definitions: Option<&'t str>,
 }
 
 /// One row: a path that has this type over a range of releases.
@@ -153,7 +155,7 @@ impl PathKind {
 impl OptionTable<'static> {
     /// The table that the tool carries.
     pub fn embedded() -> Self {
-        Self::parse(EMBEDDED)
+        Self::parse(EMBEDDED).with_definitions(defined::EMBEDDED)
     }
 }
 
@@ -172,7 +174,21 @@ impl<'t> OptionTable<'t> {
             rows = rest;
         }
         releases.sort_unstable();
-        Self { rows, releases }
+        Self {
+            rows,
+            releases,
+            definitions: None,
+        }
+    }
+
+    /// Adds the list of options that nixpkgs' modules define, as
+    /// `scripts/option-table` writes it.
+    #[must_use]
+    pub fn with_definitions(self, text: &'t str) -> Self {
+        Self {
+            definitions: Some(defined::body(text)),
+            ..self
+        }
     }
 
     /// The releases that the table was made from, oldest first.
@@ -208,43 +224,43 @@ impl<'t> OptionTable<'t> {
         }
     }
 
-    /// The part of the rows from the first one that is not below `key`.
-    fn from_key(rows: &'t str, key: &str) -> &'t str {
-        let bytes = rows.as_bytes();
-        let (mut low, mut high) = (0, bytes.len());
-        // Both are starts of lines (or the end) all the time.
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let start = bytes
-                .get(low..middle)
-                .and_then(|part| part.iter().rposition(|b| *b == b'\n'))
-                .map_or(low, |at| low + at + 1);
-            let line = bytes.get(start..).unwrap_or_default();
-            if Self::compare(line, key) == Ordering::Less {
-                low = line
-                    .iter()
-                    .position(|b| *b == b'\n')
-                    .map_or(bytes.len(), |at| start + at + 1);
-            } else {
-                high = start;
-            }
-        }
-        rows.get(low..).unwrap_or_default()
-    }
-
-    fn compare(line: &[u8], key: &str) -> Ordering {
-        let prefix = line.get(..key.len()).unwrap_or(line);
-        prefix.cmp(key.as_bytes())
-    }
-
     /// The rows whose text starts with `key`, first come first.
     fn starting_with(rows: &'t str, key: &str) -> impl Iterator<Item = Row<'t>> + use<'t> {
         let key = key.to_owned();
-        Self::from_key(rows, &key)
+        from_key(rows, &key)
             .lines()
             .take_while(move |line| line.starts_with(&key))
             .filter_map(Row::parse)
     }
+}
+
+/// The part of the rows from the first one that is not below `key`.
+pub(super) fn from_key<'t>(rows: &'t str, key: &str) -> &'t str {
+    let bytes = rows.as_bytes();
+    let (mut low, mut high) = (0, bytes.len());
+    // Both are starts of lines (or the end) all the time.
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let start = bytes
+            .get(low..middle)
+            .and_then(|part| part.iter().rposition(|b| *b == b'\n'))
+            .map_or(low, |at| low + at + 1);
+        let line = bytes.get(start..).unwrap_or_default();
+        if compare(line, key) == Ordering::Less {
+            low = line
+                .iter()
+                .position(|b| *b == b'\n')
+                .map_or(bytes.len(), |at| start + at + 1);
+        } else {
+            high = start;
+        }
+    }
+    rows.get(low..).unwrap_or_default()
+}
+
+fn compare(line: &[u8], key: &str) -> Ordering {
+    let prefix = line.get(..key.len()).unwrap_or(line);
+    prefix.cmp(key.as_bytes())
 }
 
 /// The table as one release, or several that must agree, see it.
@@ -254,18 +270,11 @@ pub struct View<'a, 't> {
     columns: &'a [Release],
 }
 
-impl View<'_, '_> {
+impl<'t> View<'_, 't> {
     /// What the path of literal attribute names is. The empty path is a
     /// namespace.
     pub fn lookup<S: AsRef<str>>(&self, path: &[S]) -> PathKind {
-        let mut kinds = self.columns.iter().map(|column| {
-            Walk {
-                rows: self.table.rows,
-                column: *column,
-                key: String::with_capacity(96),
-            }
-            .kind(path)
-        });
+        let mut kinds = self.walks().map(|mut walk| walk.kind(path));
         // Only what a release knows counts, and once two disagree nothing does.
         let mut found = PathKind::Unknown;
         for kind in &mut kinds {
@@ -280,14 +289,28 @@ impl View<'_, '_> {
         }
         found
     }
+
+    /// The list of what nixpkgs defines.
+    pub(super) fn definitions(&self) -> Option<&'t str> {
+        self.table.definitions
+    }
+
+    /// A walk for each release in question.
+    pub(super) fn walks(&self) -> impl Iterator<Item = Walk<'t>> {
+        self.columns.iter().map(|column| Walk {
+            rows: self.table.rows,
+            column: *column,
+            key: String::with_capacity(96),
+        })
+    }
 }
 
 /// One path, looked up in one release.
-struct Walk<'t> {
+pub(super) struct Walk<'t> {
     rows: &'t str,
-    column: Release,
+    pub(super) column: Release,
     /// The row key of the components walked so far.
-    key: String,
+    pub(super) key: String,
 }
 
 /// What stands at a key of the table.
@@ -297,8 +320,8 @@ enum Entry {
     Absent,
 }
 
-impl Walk<'_> {
-    fn kind<S: AsRef<str>>(mut self, path: &[S]) -> PathKind {
+impl<'t> Walk<'t> {
+    pub(super) fn kind<S: AsRef<str>>(&mut self, path: &[S]) -> PathKind {
         for (index, name) in path.iter().enumerate() {
             self.push(name.as_ref());
             match self.entry() {
@@ -427,16 +450,22 @@ impl Walk<'_> {
         self.key.push_str(".*");
     }
 
-    fn entry(&mut self) -> Entry {
+    /// The type expression of the row at the key.
+    pub(super) fn row(&mut self) -> Option<&'t str> {
         let length = self.key.len();
         self.key.push('\t');
         let here = OptionTable::starting_with(self.rows, &self.key)
             .find(|row| row.covers(self.column))
-            .map(|row| OptionType::parse(row.kind));
+            .map(|row| row.kind);
         self.key.truncate(length);
-        if let Some(kind) = here {
-            return Entry::Option(kind);
+        here
+    }
+
+    fn entry(&mut self) -> Entry {
+        if let Some(kind) = self.row() {
+            return Entry::Option(OptionType::parse(kind));
         }
+        let length = self.key.len();
         self.key.push('.');
         let below =
             OptionTable::starting_with(self.rows, &self.key).any(|row| row.covers(self.column));
