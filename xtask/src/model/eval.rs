@@ -566,7 +566,7 @@ impl<'t> Eval<'t> {
 
     fn flake_member(&mut self, name: &Name) -> Member {
         match &**name {
-            "outPath" => return Member::Value(Value::Path(TreePath::root())),
+            "outPath" => return Member::Value(Value::Place(Name::from(""))),
             "inputs" => return Member::Value(self.inputs_value()),
             "outputs" => return Member::Value(Value::role(Role::Flake, "the flake")),
             "rev" | "shortRev" | "dirtyRev" | "dirtyShortRev" | "lastModified"
@@ -614,10 +614,11 @@ impl<'t> Eval<'t> {
     pub(super) fn coerce(&mut self, thunk: Thunk) -> Option<Coerced> {
         match self.force(thunk) {
             Value::Str(text) => Some(Coerced::Text(text)),
-            Value::Path(path) => Some(Coerced::Tree(path)),
+            Value::Path(path) => Some(Coerced::Place(path_text(&path))),
+            Value::Place(text) => Some(Coerced::Place(text)),
             Value::Opaque(Opaque {
                 role: Role::Flake, ..
-            }) => Some(Coerced::Tree(TreePath::root())),
+            }) => Some(Coerced::Place(Name::from(""))),
             Value::Set(set) => {
                 let out = set.fixed.get("outPath")?.value;
                 self.coerce(out)
@@ -626,9 +627,17 @@ impl<'t> Eval<'t> {
         }
     }
 
+    /// The place in the tree that a path, or a string that names one, leads to.
+    pub(super) fn place(&mut self, thunk: Thunk) -> Option<TreePath> {
+        match self.coerce(thunk)? {
+            Coerced::Place(text) => place_path(&text),
+            Coerced::Text(_) => None,
+        }
+    }
+
     fn string(&mut self, unit: Unit, parts: &[Part], env: Env) -> Value {
         let mut text = String::new();
-        let mut tree: Option<TreePath> = None;
+        let mut placed = false;
         for (index, part) in parts.iter().enumerate() {
             match part {
                 Part::Text(part) => text.push_str(part),
@@ -636,21 +645,19 @@ impl<'t> Eval<'t> {
                     let thunk = self.delay(unit, *expr, env);
                     match self.coerce(thunk) {
                         Some(Coerced::Text(part)) => text.push_str(&part),
-                        Some(Coerced::Tree(path)) if index == 0 => tree = Some(path),
+                        Some(Coerced::Place(part)) if index == 0 => {
+                            placed = true;
+                            text.push_str(&part);
+                        }
                         _ => return Value::unknown("a string with unknown parts"),
                     }
                 }
             }
         }
-        match tree {
-            None => Value::str(&text),
-            // A string that names a place in the tree is as good as the path.
-            Some(path) if text.is_empty() => Value::Path(path),
-            Some(path) if text.starts_with('/') => match path.join(&text) {
-                Some(path) => Value::Path(path),
-                None => Value::unknown("a path that leaves the repository"),
-            },
-            Some(_) => Value::unknown("a string made from a path"),
+        if placed {
+            Value::Place(Name::from(text))
+        } else {
+            Value::str(&text)
         }
     }
 
@@ -746,6 +753,7 @@ impl<'t> Eval<'t> {
                     None => Value::unknown("a path that leaves the repository"),
                 }
             }
+            (Value::Place(a), Value::Str(b)) => Value::Place(Name::from(format!("{a}{b}"))),
             (Value::Path(base), Value::Path(rest)) => {
                 // An absolute spelling such as `/hosts` reads as text here.
                 match base.join(rest.as_str()) {
@@ -759,10 +767,7 @@ impl<'t> Eval<'t> {
                     role: Role::Flake, ..
                 }),
                 Value::Str(rest),
-            ) => match TreePath::root().join(&rest) {
-                Some(path) if rest.starts_with('/') => Value::Path(path),
-                _ => Value::unknown("a string made from a path"),
-            },
+            ) => Value::Place(rest),
             (Value::Opaque(opaque), _) | (_, Value::Opaque(opaque)) => Value::unknown(&opaque.why),
             _ => Value::unknown("an addition that is not modelled"),
         }
@@ -840,6 +845,7 @@ impl<'t> Eval<'t> {
             (Value::Float(a), Value::Float(b)) => Some(a == b),
             (Value::Str(a), Value::Str(b)) => Some(a == b),
             (Value::Path(a), Value::Path(b)) => Some(a == b),
+            (Value::Place(a), Value::Place(b)) => Some(a == b),
             (Value::List(a), Value::List(b)) => {
                 let one = |items: &[Item]| -> Option<Vec<Thunk>> {
                     items
@@ -911,8 +917,25 @@ impl<'t> Eval<'t> {
 pub(super) enum Coerced {
     /// Plain text.
     Text(Name),
-    /// A place in the tree.
-    Tree(TreePath),
+    /// Where the tree stands, with this text after it.
+    Place(Name),
+}
+
+/// The text of a path after where the tree stands.
+pub(super) fn path_text(path: &TreePath) -> Name {
+    match path.as_str() {
+        "" => Name::from(""),
+        text => Name::from(format!("/{text}")),
+    }
+}
+
+/// The path that a text after the tree's own place leads to.
+pub(super) fn place_path(text: &str) -> Option<TreePath> {
+    if text.is_empty() || text.starts_with('/') {
+        TreePath::root().join(text)
+    } else {
+        None
+    }
 }
 
 /// Outcome of looking a name up.

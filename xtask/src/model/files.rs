@@ -112,7 +112,7 @@ impl<'t> Files<'t> {
                 // A link in the middle of the path, or nothing at all.
                 return match self.tree.resolve(path) {
                     Ok(place) if place != *path => self.digest_in(&place, busy),
-                    _ => Digest::of(b"missing"),
+                    _ => missing(),
                 };
             }
             for (name, _) in self.tree.list(path) {
@@ -169,4 +169,9 @@ pub fn references(file: &hir::File, path: &TreePath) -> Vec<TreePath> {
     found.sort();
     found.dedup();
     found
+}
+
+/// The digest of a path at which nothing stands.
+pub(super) fn missing() -> Digest {
+    Digest::of(b"missing")
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::eval::Eval;
+use super::eval::{Eval, path_text, place_path};
 use super::term::{Term, TermKind as K};
 use super::value::{Attribute, Code, Item, Set, Thunk, Unit, Value};
 use crate::syntax::hir::{Name, Param, Range};
@@ -236,8 +236,19 @@ fn load(
     args: &mut Arguments,
 ) -> Module {
     match eval.force(thunk) {
-        Value::Path(path) => {
-            let key = format!("/{}", path.as_str());
+        value @ (Value::Path(_) | Value::Place(_)) => {
+            // A string is its own key, however it is spelt.
+            let (path, key) = match value {
+                Value::Path(path) => {
+                    let key = path_text(&path);
+                    (path, key.to_string())
+                }
+                Value::Place(text) => {
+                    let path = place_path(&text).unwrap_or_else(TreePath::root);
+                    (path, text.to_string())
+                }
+                _ => (TreePath::root(), String::new()),
+            };
             match eval
                 .files
                 .module_file(&path)
@@ -357,7 +368,8 @@ fn from_set(
     if let Some(own) = get("key") {
         match eval.force(own) {
             Value::Str(own) => module.key = own.to_string(),
-            Value::Path(path) => module.key = format!("/{}", path.as_str()),
+            Value::Path(path) => module.key = path_text(&path).to_string(),
+            Value::Place(text) => module.key = text.to_string(),
             _ => {
                 let term = eval.term(own);
                 module.key = format!("key:{:?}", term.digest());
@@ -380,11 +392,13 @@ fn from_set(
 
 fn disabled_key(eval: &mut Eval<'_>, thunk: Thunk) -> Option<String> {
     match eval.force(thunk) {
-        Value::Path(path) => Some(format!("/{}", path.as_str())),
+        Value::Path(path) => Some(path_text(&path).to_string()),
+        Value::Place(text) => Some(text.to_string()),
         Value::Str(text) if text.starts_with('/') => Some(text.to_string()),
         Value::Set(set) => match eval.force(set.fixed.get("key")?.value) {
             Value::Str(text) => Some(text.to_string()),
-            Value::Path(path) => Some(format!("/{}", path.as_str())),
+            Value::Path(path) => Some(path_text(&path).to_string()),
+            Value::Place(text) => Some(text.to_string()),
             _ => None,
         },
         _ => None,

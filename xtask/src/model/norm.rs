@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::eval::{Coerced, Eval, Member, is_global};
+use super::eval::{Eval, Member, is_global, place_path};
 use super::term::{Digest, Key, ParamTerm, Term, TermKind as K};
 use super::value::{Code, Env, Item, Opaque, Role, Scope, Thunk, Unit, Value};
 use crate::syntax::hir::{
@@ -120,6 +120,7 @@ impl Eval<'_> {
             Value::Float(value) => Term::new(K::Float(Name::from(value.to_string()))),
             Value::Str(text) => Term::new(K::Str(text.clone())),
             Value::Path(path) => self.path_term(path),
+            Value::Place(text) => self.place_text(text),
             Value::List(items) => {
                 let mut terms = Vec::new();
                 let mut whole: Option<Term> = None;
@@ -189,6 +190,15 @@ impl Eval<'_> {
     /// The term of a place in the tree.
     pub fn path_term(&self, path: &TreePath) -> Term {
         Term::new(K::Path(path.clone(), self.files.digest(path)))
+    }
+
+    /// The term of a string that begins with the tree's own place.
+    fn place_text(&self, text: &str) -> Term {
+        match place_path(text) {
+            Some(path) if path.as_str().is_empty() => Term::new(K::Flake),
+            Some(path) => self.path_term(&path),
+            None => Term::interp(vec![Term::new(K::Flake), Term::str(text)]),
+        }
     }
 
     /// The normal form of an expression in a scope.
@@ -469,6 +479,7 @@ impl Eval<'_> {
                     // `"${self}/x"` and `"${./.}/x"` are places in the tree.
                     let root = match self.force(thunk) {
                         Value::Path(path) => Some(path),
+                        Value::Place(text) => place_path(&text),
                         Value::Opaque(Opaque {
                             role: Role::Flake, ..
                         }) => Some(TreePath::root()),
@@ -527,7 +538,7 @@ impl Eval<'_> {
             };
         }
         let thunk = self.thunk(Code::Expr(unit, id, env));
-        if let Some(Coerced::Tree(path)) = self.coerce(thunk) {
+        if let Some(path) = self.place(thunk) {
             return self.path_term(&path);
         }
         let directory = self

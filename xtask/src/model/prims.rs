@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::eval::{Coerced, Eval, Member};
+use super::eval::{Eval, Member, path_text, place_path};
 use super::value::{Attribute, Code, HostCall, Item, Property, Role, Set, Thunk, Value};
 use crate::syntax::hir::Name;
 use crate::tree::Kind;
@@ -71,6 +71,8 @@ prims! {
     GetAttrs 2 "getAttrs";
     IntersectAttrs 2 "intersectAttrs";
     CatAttrs 2 "catAttrs";
+    FoldAttrs 3 "foldAttrs";
+    ZipListsWith 3 "zipListsWith";
     MergeAttrs 2 "mergeAttrs";
     MergeAttrsList 1 "mergeAttrsList";
     RecursiveUpdate 2 "recursiveUpdate";
@@ -562,6 +564,31 @@ fn run(eval: &mut Eval<'_>, prim: Prim, args: &[Thunk]) -> Option<Value> {
             }
             Value::list(out)
         }
+        P::FoldAttrs => {
+            let mut folded: std::collections::BTreeMap<Name, Thunk> =
+                std::collections::BTreeMap::new();
+            for item in known(eval, c)?.into_iter().rev() {
+                for (name, attribute) in &set(eval, item)?.fixed {
+                    let before = folded.get(name).copied().unwrap_or(b);
+                    let value = call2(eval, a, attribute.value, before);
+                    folded.insert(name.clone(), value);
+                }
+            }
+            let mut out = Set::default();
+            for (name, value) in folded {
+                out.fixed.insert(name, Attribute { value, at: None });
+            }
+            Value::Set(Rc::new(out))
+        }
+        P::ZipListsWith => {
+            let (left, right) = (known(eval, b)?, known(eval, c)?);
+            let zipped: Vec<Thunk> = left
+                .into_iter()
+                .zip(right)
+                .map(|(x, y)| call2(eval, a, x, y))
+                .collect();
+            Value::list(zipped)
+        }
         P::MergeAttrs => eval.update(a, b),
         P::MergeAttrsList => {
             let items = known(eval, a)?;
@@ -612,7 +639,20 @@ fn run(eval: &mut Eval<'_>, prim: Prim, args: &[Thunk]) -> Option<Value> {
                 Value::Set(Rc::default())
             }
         }
-        P::HasSuffix => Value::Bool(text(eval, b)?.ends_with(&*text(eval, a)?)),
+        P::HasSuffix => {
+            let suffix = text(eval, a)?;
+            match eval.force(b) {
+                Value::Str(whole) => Value::Bool(whole.ends_with(&*suffix)),
+                // What stands before the tree's own place is not known.
+                Value::Place(whole) if suffix.len() <= whole.len() => {
+                    Value::Bool(whole.ends_with(&*suffix))
+                }
+                Value::Path(path) if suffix.len() <= path.as_str().len() => {
+                    Value::Bool(path.as_str().ends_with(&*suffix))
+                }
+                _ => return None,
+            }
+        }
         P::HasPrefix => Value::Bool(text(eval, b)?.starts_with(&*text(eval, a)?)),
         P::HasInfix => Value::Bool(text(eval, b)?.contains(&*text(eval, a)?)),
         P::RemoveSuffix => {
@@ -649,9 +689,7 @@ fn run(eval: &mut Eval<'_>, prim: Prim, args: &[Thunk]) -> Option<Value> {
             Value::str(&text(eval, c)?.replace(&*from, &to))
         }
         P::ReadDir => {
-            let Some(Coerced::Tree(path)) = eval.coerce(a) else {
-                return None;
-            };
+            let path = eval.place(a)?;
             let tree = eval.files.tree;
             let path = tree.resolve(&path).ok()?;
             if !tree.is_directory(&path) {
@@ -671,34 +709,28 @@ fn run(eval: &mut Eval<'_>, prim: Prim, args: &[Thunk]) -> Option<Value> {
             Value::Set(Rc::new(out))
         }
         P::ReadFile => {
-            let Some(Coerced::Tree(path)) = eval.coerce(a) else {
-                return None;
-            };
+            let path = eval.place(a)?;
             let content = eval.files.tree.text(&path).ok()?;
             eval.used.push(path);
             Value::str(&content)
         }
         P::PathExists => {
-            let Some(Coerced::Tree(path)) = eval.coerce(a) else {
-                return None;
-            };
+            let path = eval.place(a)?;
             let tree = eval.files.tree;
             let exists = tree
                 .resolve(&path)
                 .is_ok_and(|place| tree.entry(&place).is_some() || tree.is_directory(&place));
             Value::Bool(exists)
         }
-        P::Import => match eval.coerce(a) {
-            Some(Coerced::Tree(path)) => match eval.import(&path) {
+        P::Import => {
+            let path = eval.place(a)?;
+            match eval.import(&path) {
                 Ok(thunk) => eval.force(thunk),
                 Err(why) => Value::unknown(&why),
-            },
-            _ => return None,
-        },
+            }
+        }
         P::ListFilesRecursive => {
-            let Some(Coerced::Tree(path)) = eval.coerce(a) else {
-                return None;
-            };
+            let path = eval.place(a)?;
             let tree = eval.files.tree;
             let paths: Vec<_> = tree.below(&path).map(|(path, _)| path.clone()).collect();
             let items: Vec<Thunk> = paths
@@ -708,9 +740,7 @@ fn run(eval: &mut Eval<'_>, prim: Prim, args: &[Thunk]) -> Option<Value> {
             Value::list(items)
         }
         P::PathAppend => {
-            let Some(Coerced::Tree(path)) = eval.coerce(a) else {
-                return None;
-            };
+            let path = eval.place(a)?;
             let rest = text(eval, b)?;
             Value::Path(path.join(&rest)?)
         }
@@ -718,9 +748,7 @@ fn run(eval: &mut Eval<'_>, prim: Prim, args: &[Thunk]) -> Option<Value> {
             let text = if prim == P::FromToml {
                 text(eval, a)?.to_string()
             } else {
-                let Some(Coerced::Tree(path)) = eval.coerce(a) else {
-                    return None;
-                };
+                let path = eval.place(a)?;
                 eval.used.push(path.clone());
                 eval.files.tree.text(&path).ok()?
             };
@@ -731,9 +759,7 @@ fn run(eval: &mut Eval<'_>, prim: Prim, args: &[Thunk]) -> Option<Value> {
             let text = if prim == P::FromJson {
                 text(eval, a)?.to_string()
             } else {
-                let Some(Coerced::Tree(path)) = eval.coerce(a) else {
-                    return None;
-                };
+                let path = eval.place(a)?;
                 eval.used.push(path.clone());
                 eval.files.tree.text(&path).ok()?
             };
@@ -744,16 +770,25 @@ fn run(eval: &mut Eval<'_>, prim: Prim, args: &[Thunk]) -> Option<Value> {
             Value::Int(number) => Value::str(&number.to_string()),
             Value::Bool(true) => Value::str("1"),
             Value::Bool(false) | Value::Null => Value::str(""),
-            Value::Path(path) => Value::Path(path),
+            Value::Path(path) => Value::Place(path_text(&path)),
+            Value::Place(text) => Value::Place(text),
             _ => return None,
         },
         P::BaseNameOf => match eval.force(a) {
             Value::Path(path) => Value::str(path.file_name()?),
+            Value::Place(text) => {
+                let path = place_path(&text)?;
+                Value::str(path.file_name()?)
+            }
             Value::Str(text) => Value::str(text.trim_end_matches('/').rsplit('/').next()?),
             _ => return None,
         },
         P::DirOf => match eval.force(a) {
             Value::Path(path) => Value::Path(path.parent()?),
+            Value::Place(text) => {
+                let parent = place_path(&text)?.parent()?;
+                Value::Place(path_text(&parent))
+            }
             _ => return None,
         },
         P::IsAttrs => Value::Bool(match shape(eval, a)? {
@@ -761,7 +796,7 @@ fn run(eval: &mut Eval<'_>, prim: Prim, args: &[Thunk]) -> Option<Value> {
             _ => false,
         }),
         P::IsList => Value::Bool(matches!(shape(eval, a)?, Value::List(_))),
-        P::IsString => Value::Bool(matches!(shape(eval, a)?, Value::Str(_))),
+        P::IsString => Value::Bool(matches!(shape(eval, a)?, Value::Str(_) | Value::Place(_))),
         P::IsFunction => Value::Bool(matches!(
             shape(eval, a)?,
             Value::Lambda(_) | Value::Prim(..)

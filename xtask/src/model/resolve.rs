@@ -32,7 +32,14 @@ pub struct Resolved<'h> {
 impl<'h> Resolved<'h> {
     /// Replaces what is certain.
     pub fn new(host: &'h Host) -> Self {
-        let mut candidates: Vec<&super::Declaration> = candidates(host);
+        Self::against(host, None)
+    }
+
+    /// Replaces what is certain, knowing an earlier state of the host. A module
+    /// that is not followed and has not changed since cannot define an option
+    /// that was not declared then: it would not have evaluated.
+    pub fn against(host: &'h Host, before: Option<&Host>) -> Self {
+        let mut candidates: Vec<&super::Declaration> = candidates(host, before);
         let mut definitions = host.definitions.clone();
         let mut inactive = Vec::new();
         let mut values: FxHashMap<Vec<Name>, Term> = FxHashMap::default();
@@ -130,17 +137,41 @@ fn fixed_path(path: &[Key]) -> Option<Vec<Name>> {
 }
 
 /// Options that are declared once and that nothing unknown can define.
-fn candidates(host: &Host) -> Vec<&super::Declaration> {
-    let opaque_inside = host.modules.iter().any(|module| match &module.origin {
-        Origin::Opaque(term, _) => is_of_this_tree(term),
-        _ => false,
-    });
-    if opaque_inside || provenance_is_read(host) {
+fn candidates<'h>(host: &'h Host, before: Option<&Host>) -> Vec<&'h super::Declaration> {
+    let opaque = |host: &Host| -> FxHashSet<Term> {
+        let inside = host
+            .modules
+            .iter()
+            .filter_map(|module| match &module.origin {
+                Origin::Opaque(term, _) if is_of_this_tree(term) => Some(term.clone()),
+                _ => None,
+            });
+        inside.collect()
+    };
+    let inside = opaque(host);
+    let unchanged = before.filter(|before| opaque(before).is_superset(&inside));
+    if provenance_is_read(host) || !inside.is_empty() && unchanged.is_none() {
         return Vec::new();
     }
+    let was_declared = |path: &[Name]| {
+        unchanged.is_some_and(|before| {
+            before.declarations.iter().any(|declaration| {
+                let common = declaration
+                    .path
+                    .iter()
+                    .zip(path)
+                    .take_while(|(a, b)| a == b)
+                    .count();
+                common == declaration.path.len() || common == path.len()
+            })
+        })
+    };
     host.declarations
         .iter()
         .filter(|declaration| {
+            if !inside.is_empty() && was_declared(&declaration.path) {
+                return false;
+            }
             let overlaps = host
                 .declarations
                 .iter()
@@ -170,8 +201,12 @@ fn provenance_is_read(host: &Host) -> bool {
     })
 }
 
-/// Whether an opaque module may be made from files of this tree.
+/// Whether an opaque module may be made from files of this tree. A file that is
+/// missing defines nothing; the host does not evaluate with it.
 pub(crate) fn is_of_this_tree(term: &Term) -> bool {
+    if matches!(term.kind(), K::Path(_, digest) if *digest == super::files::missing()) {
+        return false;
+    }
     let mut inside = false;
     term.walk(&mut |term| {
         inside |= matches!(

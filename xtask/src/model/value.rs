@@ -150,6 +150,8 @@ pub enum Value {
     Float(f64),
     Str(Name),
     Path(TreePath),
+    /// A string that begins with where the tree stands; the text after that.
+    Place(Name),
     List(Rc<[Item]>),
     Set(Rc<Set>),
     Lambda(Rc<Closure>),

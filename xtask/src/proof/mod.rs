@@ -158,7 +158,10 @@ pub fn compare_hosts(before: &Host, after: &Host, table: &OptionTable<'_>) -> Ho
     }
     compare_calls(before, after, &mut verdict);
     compare_modules(before, after, &mut verdict);
-    let (a, b) = (Resolved::new(before), Resolved::new(after));
+    let (a, b) = (
+        Resolved::new(before),
+        Resolved::against(after, Some(before)),
+    );
     compare_declarations(&a, &b, &mut verdict);
     verdict.definitions = (a.definitions.len(), b.definitions.len());
     order::compare_definitions(&a, &b, table, &mut verdict);

@@ -145,7 +145,6 @@ fn placement_words(placement: Placement) -> &'static str {
         Placement::CompositionTail => "imported last",
         Placement::ModuleList => "listed beside the host",
         Placement::AutoImport => "auto-imported",
-        Placement::ModuleList => "beside the host in its list of modules",
     }
 }
 
