@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
 
 use crate::problem::{Problem, Span};
@@ -35,14 +35,38 @@ pub struct Branch {
     pub locked: Option<String>,
 }
 
-/// `[hosts.NAME]`.
+/// `[hosts.NAME]`, and a `host.toml` as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Host {
+    /// The platform, such as `x86_64-linux`.
+    pub system: Option<String>,
+    /// What the machine is for.
+    pub roles: Vec<String>,
     /// The rollout stage, from 1.
     pub stage: Option<u32>,
+    /// Failure domain: no two hosts of one are changed at the same time.
+    pub group: Option<String>,
+    /// `required`, or `when-reachable` for machines that come and go.
+    pub policy: Option<String>,
     /// Hosts that this one cannot do without.
     pub needs: Vec<String>,
+    /// How to reach it.
+    pub deploy: Option<Deploy>,
+}
+
+/// `[deploy]` of a host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Deploy {
+    /// Address or name.
+    pub host: Option<String>,
+    /// Who logs in.
+    pub user: Option<String>,
+    /// Where sshd listens.
+    pub port: Option<u16>,
+    /// `local` or `remote`.
+    pub build_on: Option<String>,
 }
 
 /// What is known below a table; `*` stands for any name.
@@ -55,7 +79,12 @@ const KNOWN: &[(&[&str], &[&str])] = &[
         &["patterns", "units", "description", "parent"],
     ),
     (&["hosts"], &["*"]),
-    (&["hosts", "*"], &["stage", "needs"]),
+    (&["hosts", "*"], HOST),
+];
+
+/// What is known in a host's table.
+const HOST: &[&str] = &[
+    "system", "roles", "stage", "group", "policy", "needs", "deploy", "health",
 ];
 
 /// The settings of a tree; the defaults if it has no `fleet.toml`.
@@ -120,6 +149,50 @@ pub fn parse(path: &TreePath, text: &str) -> (Config, Vec<Problem>) {
         );
     }
     (config, problems)
+}
+
+/// Reads a `host.toml`; what is wrong with it is in the problems.
+pub fn parse_host(path: &TreePath, text: &str) -> (Host, Vec<Problem>) {
+    match toml::from_str(text) {
+        Ok(host) => (host, Vec::new()),
+        Err(error) => {
+            let clamp = |offset: usize| u32::try_from(offset.min(text.len())).unwrap_or(u32::MAX);
+            let range = error.span().unwrap_or_default();
+            let span = Span {
+                path: path.clone(),
+                start: clamp(range.start),
+                end: clamp(range.end),
+            };
+            let problem = Problem::error("bad-setting", error.message().to_owned()).at(span);
+            (Host::default(), vec![problem])
+        }
+    }
+}
+
+/// Where the elements of a list of texts stand, by the names of the tables
+/// above it.
+pub fn places(text: &str, at: &[&str]) -> Vec<(String, std::ops::Range<usize>)> {
+    let Ok(root) = DeTable::parse(text) else {
+        return Vec::new();
+    };
+    let Some((last, tables)) = at.split_last() else {
+        return Vec::new();
+    };
+    let mut table = root.get_ref();
+    for name in tables {
+        match table.get(*name).map(|value| value.get_ref()) {
+            Some(DeValue::Table(inner)) => table = inner,
+            _ => return Vec::new(),
+        }
+    }
+    let Some(DeValue::Array(items)) = table.get(*last).map(|value| value.get_ref()) else {
+        return Vec::new();
+    };
+    let element = |item: &toml::Spanned<DeValue<'_>>| match item.get_ref() {
+        DeValue::String(text) => Some((text.to_string(), item.span())),
+        _ => None,
+    };
+    items.iter().filter_map(element).collect()
 }
 
 fn is_attribute_path(text: &str) -> bool {

@@ -8,6 +8,7 @@ mod context;
 mod doctor;
 mod fleet;
 mod guard;
+mod inventory;
 mod man;
 mod migrate;
 mod outcome;
@@ -74,6 +75,8 @@ pub struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show hosts, what they are made of, and who needs whom
+    Inventory(inventory::Arguments),
     /// Check whether a command that writes may start: clean tree, locked branch, nothing half done
     Guard,
     /// Is every host of the working tree equal to a revision?
@@ -93,6 +96,7 @@ enum Command {
 
 fn dispatch(command: Command, context: &Context) -> Result<Outcome, Failure> {
     match command {
+        Command::Inventory(arguments) => inventory::run(&arguments, context),
         Command::Guard => guard::run(context),
         Command::Prove(arguments) => prove::run(&arguments, context),
         Command::Migrate(command) => migrate::run(command, context),
