@@ -1,6 +1,7 @@
 //! What is known about option paths and features, asked in one place.
 
-use crate::model::Host;
+use crate::model::term::{Key, Term};
+use crate::model::{Fleet, Host};
 use crate::options::{OptionTable, OptionType, PathKind, View};
 use crate::taxonomy::{Class, Taxonomy, derived_feature};
 
@@ -13,6 +14,8 @@ pub struct Catalogue<'a> {
     pub taxonomy: &'a Taxonomy,
     /// The host, for options that the repository declares.
     pub host: Option<&'a Host>,
+    /// All hosts: what several of them define alike names none of them.
+    pub fleet: Option<&'a Fleet>,
 }
 
 impl<'a> Catalogue<'a> {
@@ -22,6 +25,7 @@ impl<'a> Catalogue<'a> {
             table: table.for_release(None),
             taxonomy,
             host: None,
+            fleet: None,
         }
     }
 
@@ -50,9 +54,23 @@ impl<'a> Catalogue<'a> {
         self.taxonomy.classify(path)
     }
 
-    /// What the value at a path says about one machine.
+    /// Whether the value at a path names one machine: by the taxonomy, and no
+    /// other host has the same value there.
     pub fn names_machine(&self, path: &[String]) -> bool {
-        self.taxonomy.identity(path).is_some()
+        if self.taxonomy.identity(path).is_none() {
+            return false;
+        }
+        let (Some(own), Some(fleet)) = (self.host, self.fleet) else {
+            return true;
+        };
+        let values = values_at(own, path);
+        let is_shared = |host: &Host| {
+            host.name != own.name
+                && values_at(host, path)
+                    .iter()
+                    .any(|value| values.contains(value))
+        };
+        !fleet.hosts.iter().any(is_shared)
     }
 
     /// A name for what no pattern covers.
@@ -73,4 +91,20 @@ impl<'a> Catalogue<'a> {
     pub fn parent(&self, feature: &str) -> Option<&'a str> {
         self.taxonomy.feature(feature)?.parent.as_deref()
     }
+}
+
+/// What a host defines at exactly this path.
+fn values_at<'h>(host: &'h Host, path: &[String]) -> Vec<&'h Term> {
+    let is_here = |keys: &[Key]| {
+        keys.len() == path.len()
+            && keys
+                .iter()
+                .zip(path)
+                .all(|(key, name)| matches!(key, Key::Name(key) if **key == **name))
+    };
+    host.definitions
+        .iter()
+        .filter(|definition| is_here(&definition.path))
+        .map(|definition| &definition.value)
+        .collect()
 }

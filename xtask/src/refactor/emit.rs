@@ -14,12 +14,20 @@ use super::scope::{BoundHere, Needs};
 use crate::tree::TreePath;
 
 /// What a generated file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
     /// Declares `<namespace>.<name>.enable` and acts when it is set.
     Feature,
     /// A plain module of one host.
     Private,
+    /// A feature that exists, with its new text if it changes; `stays` are the
+    /// values that the host keeps as settings.
+    Existing {
+        /// Its new text.
+        text: Option<String>,
+        /// Byte ranges in the host's file.
+        stays: Vec<Range<usize>>,
+    },
 }
 
 /// An option that a generated feature declares beside `enable`.
@@ -57,12 +65,29 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Values of its definitions that stay with the host.
-    pub fn holes(&self) -> Vec<Range<usize>> {
-        self.replace
-            .iter()
-            .map(|(range, _)| range.clone())
-            .collect()
+    /// Parts of its definitions that are not written to its file.
+    pub fn holes(&self, anatomy: &Anatomy) -> Vec<Range<usize>> {
+        match self.form {
+            Form::Existing { .. } => self
+                .items
+                .iter()
+                .filter_map(|id| anatomy.items.get(*id))
+                .map(|item| node_range(&item.node))
+                .collect(),
+            _ => self.stays(),
+        }
+    }
+
+    /// Values of its definitions that the host keeps as settings.
+    pub fn stays(&self) -> Vec<Range<usize>> {
+        match &self.form {
+            Form::Existing { stays, .. } => stays.clone(),
+            _ => self
+                .replace
+                .iter()
+                .map(|(range, _)| range.clone())
+                .collect(),
+        }
     }
 }
 
@@ -99,7 +124,7 @@ pub fn check(
     anatomy: &Anatomy,
     items: &BTreeSet<ItemId>,
     holes: &[Range<usize>],
-    form: Form,
+    form: &Form,
 ) -> Result<(), Unwritable> {
     let needs = needs_of(anatomy, items, holes);
     if let Some(here) = needs.bound_here {
@@ -107,7 +132,7 @@ pub fn check(
     }
     let own: &[&str] = match form {
         Form::Feature => &["config", "lib"],
-        Form::Private => &[],
+        Form::Private | Form::Existing { .. } => &[],
     };
     for name in own {
         let local = needs.locals.iter().any(|(_, local)| local == name);
@@ -151,8 +176,8 @@ pub fn module(
     namespace: &str,
 ) -> Result<String, Unwritable> {
     let anatomy = carver.anatomy;
-    let holes = draft.holes();
-    check(anatomy, &draft.items, &holes, draft.form)?;
+    let holes = draft.holes(anatomy);
+    check(anatomy, &draft.items, &holes, &draft.form)?;
     let needs = needs_of(anatomy, &draft.items, &holes);
     let directory = draft.file.parent().unwrap_or_else(TreePath::root);
     let copy = Copy::new(anatomy, &draft.items, &directory, &draft.replace);
@@ -177,7 +202,8 @@ pub fn module(
     } else {
         format!("config.{namespace}.{}.enable", draft.name)
     };
-    match draft.form {
+    match &draft.form {
+        Form::Existing { .. } => {}
         Form::Feature => {
             text.push_str("{\n");
             declarations(draft, namespace, &mut text);

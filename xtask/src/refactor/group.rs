@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::anatomy::{Anatomy, ItemId};
 use super::catalogue::Catalogue;
+use super::reindent::Lines;
 use crate::taxonomy::Class;
 
 /// How the user wants definitions to be grouped.
@@ -57,6 +58,7 @@ pub fn group(
     let mut groups = Groups::default();
     let namespace: Vec<&str> = namespace.split('.').collect();
     let mut names: BTreeMap<ItemId, String> = BTreeMap::new();
+    let lines = Lines::of(&anatomy.root);
     for (id, item) in anatomy.items.iter().enumerate() {
         if item.fixed.is_some() {
             continue;
@@ -77,15 +79,12 @@ pub fn group(
             group.items.insert(id);
             continue;
         }
-        if super::identity::is_in_the_path(&item.path, catalogue) {
-            groups
-                .small
-                .insert(id, "names this machine by its very path".to_owned());
-            continue;
-        }
         match catalogue.class(&item.path) {
             Class::Host(_) => {
                 groups.host.insert(id);
+            }
+            _ if super::identity::is_mostly_identity(anatomy, &lines, id, catalogue) => {
+                groups.small.insert(id, "names this machine".to_owned());
             }
             Class::Feature(name) => {
                 names.insert(id, name.to_owned());

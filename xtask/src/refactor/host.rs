@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::anatomy::{Anatomy, ItemId, NotAModule};
+use super::anatomy::{Anatomy, Item, ItemId, NotAModule};
 use super::carve::Carver;
 use super::catalogue::Catalogue;
 use super::compose::{Composition, Position, Setting, host_text};
 use super::emit::{self, Draft, Form};
-use super::group::{Grouping, Groups, group};
+use super::existing::Feature;
+use super::group::{Grouping, Groups, MIN_LINES, feature_name, group};
 use super::identity;
 use super::locals::{self, Party};
 use super::reindent::Lines;
@@ -39,6 +40,8 @@ pub struct Request<'a> {
     pub auto_import: bool,
     /// Changes that give feature files their place in the host's list.
     pub list: Option<&'a ChangeSet>,
+    /// What the machine is for; tells variants of a feature apart.
+    pub roles: &'a [String],
 }
 
 /// A definition that stays with the host although its class could move.
@@ -93,7 +96,8 @@ pub fn propose(
             .iter()
             .map(|draft| Party {
                 items: &draft.items,
-                holes: draft.holes(),
+                holes: draft.holes(anatomy),
+                stays: draft.stays(),
             })
             .collect();
         match locals::plan(anatomy, &parties) {
@@ -129,15 +133,28 @@ pub fn propose(
     let mut settings = Vec::new();
     let mut imports = Vec::new();
     for (draft, carried) in drafts.iter().zip(&plan.carried) {
-        let text = emit::module(&carver, draft, carried, request.namespace)
-            .map_err(|reason| reason.reason())?;
-        proposal.changes.insert(
-            draft.file.clone(),
-            Change::Create {
-                contents: text.into_bytes(),
-                executable: false,
-            },
-        );
+        if let Form::Existing { text, .. } = &draft.form {
+            if let Some(text) = text {
+                let before = tree.raw(&draft.file).map_err(|error| error.to_string())?;
+                proposal.changes.insert(
+                    draft.file.clone(),
+                    Change::Modify {
+                        before: before.to_vec(),
+                        contents: text.clone().into_bytes(),
+                    },
+                );
+            }
+        } else {
+            let text = emit::module(&carver, draft, carried, request.namespace)
+                .map_err(|reason| reason.reason())?;
+            proposal.changes.insert(
+                draft.file.clone(),
+                Change::Create {
+                    contents: text.into_bytes(),
+                    executable: false,
+                },
+            );
+        }
         let lines = draft
             .items
             .iter()
@@ -148,7 +165,14 @@ pub fn propose(
         for id in &draft.items {
             proposal.taken.insert(*id, draft.name.clone());
         }
-        if draft.form == Form::Feature {
+        if draft.form == Form::Private {
+            let shared = format!("{}.nix", draft.name);
+            let reason = format!("differs from features {shared}; moved to {}", draft.file);
+            let own = draft.items.iter();
+            proposal
+                .kept
+                .extend(own.filter_map(|id| kept(anatomy, *id, &reason)));
+        } else {
             settings.push(Setting {
                 feature: draft.name.clone(),
                 enable: true,
@@ -201,7 +225,7 @@ fn drafts(
                 .into_iter()
                 .map(|(range, _)| range)
                 .collect();
-            match emit::check(anatomy, &own, &holes, Form::Feature) {
+            match emit::check(anatomy, &own, &holes, &Form::Feature) {
                 Ok(()) => {
                     items.insert(*id);
                 }
@@ -217,10 +241,23 @@ fn drafts(
         let Some(file) = request.directory.join(&format!("{name}.nix")) else {
             continue;
         };
-        if tree.entry(&file).is_some() {
-            for id in items {
-                keep.insert(id, format!("differs from {file}"));
-            }
+        if let Ok(text) = tree.text(&file) {
+            let known = Known {
+                file,
+                text,
+                name,
+                description,
+            };
+            known.drafts(
+                tree,
+                anatomy,
+                &lines,
+                request,
+                catalogue,
+                items,
+                keep,
+                &mut drafts,
+            );
             continue;
         }
         let named = identity::extract(anatomy, &lines, &items, catalogue);
@@ -236,6 +273,185 @@ fn drafts(
         });
     }
     drafts
+}
+
+/// A feature that exists already.
+struct Known<'a> {
+    file: TreePath,
+    text: String,
+    name: &'a str,
+    description: String,
+}
+
+impl Known<'_> {
+    /// What the feature can take over, it takes; the rest becomes a file of the
+    /// host, or stays if it is short.
+    #[expect(clippy::too_many_arguments, reason = "one caller, one step of it")]
+    fn drafts(
+        &self,
+        tree: &Tree,
+        anatomy: &Anatomy,
+        lines: &Lines,
+        request: &Request<'_>,
+        catalogue: &Catalogue<'_>,
+        mut items: BTreeSet<ItemId>,
+        keep: &mut BTreeMap<ItemId, String>,
+        drafts: &mut Vec<Draft>,
+    ) {
+        let mut path: Vec<&str> = request.namespace.split('.').collect();
+        path.push(self.name);
+        let is_on = anatomy.items.iter().any(|item| {
+            item.path.len() > path.len() && item.path.iter().zip(&path).all(|(a, b)| a == b)
+        });
+        let feature = Feature::read(
+            &self.file,
+            &self.text,
+            self.name,
+            request.namespace,
+            catalogue,
+        );
+        let adapted = feature
+            .filter(|_| !is_on)
+            .and_then(|feature| feature.adapt(anatomy, lines, &items, catalogue));
+        if let Some(adapted) = adapted {
+            items.retain(|id| !adapted.taken.contains(id));
+            drafts.push(Draft {
+                name: self.name.to_owned(),
+                description: self.description.clone(),
+                file: self.file.clone(),
+                form: Form::Existing {
+                    text: adapted.text,
+                    stays: adapted.holes,
+                },
+                items: adapted.taken,
+                options: Vec::new(),
+                replace: Vec::new(),
+                settings: adapted.settings,
+            });
+        }
+        let size = |items: &BTreeSet<ItemId>| -> usize {
+            let own = items.iter().filter_map(|id| anatomy.items.get(*id));
+            own.map(|item| item.lines).sum()
+        };
+        if size(&items) >= MIN_LINES && !is_on {
+            self.variants(tree, anatomy, lines, request, catalogue, &mut items, drafts);
+        }
+        let private = private_file(anatomy, request.host, self.name)
+            .filter(|file| tree.entry(file).is_none());
+        match private {
+            Some(file) if size(&items) >= MIN_LINES => drafts.push(Draft {
+                name: self.name.to_owned(),
+                description: self.description.clone(),
+                file,
+                form: Form::Private,
+                items,
+                options: Vec::new(),
+                replace: Vec::new(),
+                settings: Vec::new(),
+            }),
+            _ => {
+                for id in items {
+                    keep.insert(id, format!("differs from {}", self.file));
+                }
+            }
+        }
+    }
+}
+
+impl Known<'_> {
+    /// Hosts of one role share what the feature does differently for them:
+    /// `packages` and `packages-kiosk`.
+    #[expect(clippy::too_many_arguments, reason = "one caller, one step of it")]
+    fn variants(
+        &self,
+        tree: &Tree,
+        anatomy: &Anatomy,
+        lines: &Lines,
+        request: &Request<'_>,
+        catalogue: &Catalogue<'_>,
+        items: &mut BTreeSet<ItemId>,
+        drafts: &mut Vec<Draft>,
+    ) {
+        for role in request.roles {
+            let name = feature_name(&format!("{}-{role}", self.name), &request.grouping.reserved);
+            let Some(file) = request.directory.join(&format!("{name}.nix")) else {
+                continue;
+            };
+            if self.name.split('-').any(|part| part == role) {
+                continue;
+            }
+            let description = format!("{} of hosts in the role {role}", self.description);
+            let draft = match tree.text(&file) {
+                Ok(text) => {
+                    let feature = Feature::read(&file, &text, &name, request.namespace, catalogue);
+                    let adapted = feature.and_then(|it| it.adapt(anatomy, lines, items, catalogue));
+                    let Some(adapted) = adapted else { continue };
+                    Draft {
+                        name,
+                        description,
+                        file,
+                        form: Form::Existing {
+                            text: adapted.text,
+                            stays: adapted.holes,
+                        },
+                        items: adapted.taken,
+                        options: Vec::new(),
+                        replace: Vec::new(),
+                        settings: adapted.settings,
+                    }
+                }
+                Err(_) => {
+                    let named = identity::extract(anatomy, lines, items, catalogue);
+                    Draft {
+                        name,
+                        description,
+                        file,
+                        form: Form::Feature,
+                        items: items.clone(),
+                        options: named.options,
+                        replace: named.replace,
+                        settings: named.settings,
+                    }
+                }
+            };
+            items.retain(|id| !draft.items.contains(id));
+            drafts.push(draft);
+            if items.is_empty() {
+                return;
+            }
+        }
+    }
+}
+
+/// The roles that a host states in the `host.toml` beside its file.
+pub fn roles(tree: &Tree, entry: &TreePath) -> Vec<String> {
+    let text = entry
+        .parent()
+        .and_then(|directory| directory.join("host.toml"))
+        .and_then(|file| tree.text(&file).ok());
+    let table: Option<toml::Table> = text.and_then(|text| text.parse().ok());
+    let roles = table.as_ref().and_then(|table| table.get("roles"));
+    roles
+        .and_then(toml::Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|role| role.as_str().map(str::to_owned))
+        .collect()
+}
+
+/// Where a file of the host alone goes.
+fn private_file(anatomy: &Anatomy, host: &str, name: &str) -> Option<TreePath> {
+    let directory = anatomy.path.parent()?;
+    let file = anatomy.path.file_name()?;
+    let stem = file.strip_suffix(".nix").unwrap_or(file);
+    let own_directory =
+        ["default", "configuration"].contains(&stem) || directory.file_name() == Some(host);
+    let directory = if own_directory {
+        directory
+    } else {
+        directory.join(stem)?
+    };
+    directory.join(&format!("{name}.nix"))
 }
 
 fn kept(anatomy: &Anatomy, id: ItemId, reason: &str) -> Option<Kept> {
@@ -323,11 +539,16 @@ pub fn entry(
 
 /// Non-blank lines of definitions that are of none of the host's own classes.
 pub fn movable_lines(anatomy: &Anatomy, catalogue: &Catalogue<'_>) -> usize {
+    let lines = Lines::of(&anatomy.root);
+    let is_movable = |id: ItemId, item: &Item| {
+        !matches!(catalogue.class(&item.path), Class::Host(_))
+            && !identity::is_mostly_identity(anatomy, &lines, id, catalogue)
+    };
     anatomy
         .items
         .iter()
-        .filter(|item| !matches!(catalogue.class(&item.path), Class::Host(_)))
-        .filter(|item| !identity::is_in_the_path(&item.path, catalogue))
-        .map(|item| item.lines)
+        .enumerate()
+        .filter(|(id, item)| is_movable(*id, item))
+        .map(|(_, item)| item.lines)
         .sum()
 }

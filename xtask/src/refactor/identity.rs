@@ -30,6 +30,29 @@ pub fn is_in_the_path(path: &[String], catalogue: &Catalogue<'_>) -> bool {
         && catalogue.names_machine(&path[..path.len() - 1])
 }
 
+/// Whether a definition is about little else than one machine: then moving it
+/// would only add a name for what the host says anyway.
+pub fn is_mostly_identity(
+    anatomy: &Anatomy,
+    lines: &Lines,
+    item: ItemId,
+    catalogue: &Catalogue<'_>,
+) -> bool {
+    let Some(it) = anatomy.items.get(item) else {
+        return false;
+    };
+    if is_in_the_path(&it.path, catalogue) {
+        return true;
+    }
+    let found = extract(anatomy, lines, &BTreeSet::from([item]), catalogue);
+    let stays: usize = found
+        .settings
+        .iter()
+        .map(|(_, value)| value.lines().filter(|line| !line.trim().is_empty()).count())
+        .sum();
+    stays * 10 >= it.lines * 6
+}
+
 /// Finds the values that name the machine.
 pub fn extract(
     anatomy: &Anatomy,

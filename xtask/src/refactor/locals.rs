@@ -17,6 +17,9 @@ use crate::edit::TextEdit;
 /// many lines.
 const REPEATED_LINES: usize = 3;
 
+/// How the reason of those begins that stay for the sake of a local.
+pub const SHARES: &str = "shares `";
+
 /// What some items need of their file, conditions around them included.
 ///
 /// What stands in `holes` stays behind and needs nothing.
@@ -124,8 +127,10 @@ pub struct Stay {
 pub struct Party<'a> {
     /// The definitions.
     pub items: &'a BTreeSet<ItemId>,
-    /// Values in them that stay with the host.
+    /// Parts of them that do not go.
     pub holes: Vec<Range<usize>>,
+    /// Values in them that the host keeps as settings.
+    pub stays: Vec<Range<usize>>,
 }
 
 /// Where the locals of a file go.
@@ -151,7 +156,7 @@ pub fn plan(anatomy: &Anatomy, parties: &[Party<'_>]) -> Result<LocalsPlan, Vec<
         .collect();
     let staying: Vec<Range<usize>> = parties
         .iter()
-        .flat_map(|party| party.holes.iter().cloned())
+        .flat_map(|party| party.stays.iter().cloned())
         .collect();
     let kept = kept_needs(anatomy, &moved, &all, &staying);
     let reads = |needs: &Needs, local: &Local| {
@@ -189,7 +194,7 @@ pub fn plan(anatomy: &Anatomy, parties: &[Party<'_>]) -> Result<LocalsPlan, Vec<
                     if reads(&own, local) {
                         stays.entry(*id).or_insert_with(|| {
                             format!(
-                                "shares `{}` with other definitions",
+                                "{SHARES}{}` with other definitions",
                                 local.names.join("`, `")
                             )
                         });

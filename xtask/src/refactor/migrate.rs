@@ -10,6 +10,7 @@ use super::catalogue::Catalogue;
 use super::compose::Position;
 use super::group::{Grouping, Groups};
 use super::host::{self, Kept, Proposal, Request, Unreadable};
+use super::locals::SHARES;
 use super::namespace::{Namespace, detect};
 use super::placement;
 use crate::edit::{Change, ChangeSet};
@@ -140,7 +141,8 @@ pub fn migrate_host(
     let mut plan = pass(tree, fleet, host, request, knowledge);
     // What stood in the way of one group may be gone with another.
     for _ in 0..3 {
-        if plan.outcome != Outcome::Migrated {
+        let shares = plan.kept.iter().any(|kept| kept.reason.starts_with(SHARES));
+        if plan.outcome != Outcome::Migrated || !shares {
             break;
         }
         let after_tree = tree.with(&plan.changes);
@@ -215,6 +217,7 @@ fn pass(
     }
     let catalogue = Catalogue {
         host: Some(host),
+        fleet: Some(fleet),
         ..Catalogue::new(knowledge.table, knowledge.taxonomy)
     };
     let Some(entry) = host::entry(tree, fleet, host, &catalogue) else {
@@ -229,6 +232,7 @@ fn pass(
     grouping
         .reserved
         .extend(fleet.hosts.iter().map(|host| host.name.clone()));
+    let roles = host::roles(tree, &entry);
     let mut asked = Request {
         host: &host.name,
         entry: &entry,
@@ -238,6 +242,7 @@ fn pass(
         position: Position::Head,
         auto_import: false,
         list: None,
+        roles: &roles,
     };
     let (anatomy, groups) = match host::dissect(tree, &asked, &catalogue) {
         Ok(found) => found,

@@ -7,6 +7,7 @@ pub mod catalogue;
 pub mod comments;
 pub mod compose;
 pub mod emit;
+pub mod existing;
 pub mod group;
 pub mod host;
 pub mod identity;

@@ -158,6 +158,22 @@ pub fn of_value(value: &SyntaxNode) -> Option<String> {
         },
         Expr::Str(_) => "lib.types.str".to_owned(),
         Expr::PathRel(_) | Expr::PathAbs(_) => "lib.types.path".to_owned(),
+        Expr::BinOp(op) => {
+            let (left, right) = (op.lhs()?, op.rhs()?);
+            let (left, right) = (of_value(left.syntax())?, of_value(right.syntax())?);
+            let is_sum = matches!(
+                op.operator()?,
+                ast::BinOpKind::Add
+                    | ast::BinOpKind::Sub
+                    | ast::BinOpKind::Mul
+                    | ast::BinOpKind::Div
+                    | ast::BinOpKind::Concat
+            );
+            if !is_sum || left != right {
+                return None;
+            }
+            left
+        }
         Expr::List(list) => {
             let mut types: BTreeSet<String> = BTreeSet::new();
             for item in list.items() {

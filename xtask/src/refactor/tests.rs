@@ -45,6 +45,7 @@ fn check(before: &str, expect: Expect) {
         position: Position::Head,
         auto_import: false,
         list: None,
+        roles: &[],
     };
     let table = OptionTable::embedded();
     let taxonomy = Taxonomy::embedded();
