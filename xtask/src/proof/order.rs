@@ -271,7 +271,7 @@ fn order_matters(side: &Side<'_>, view: View<'_, '_>, path: &[Key]) -> bool {
             })
 }
 
+/// Whether nixpkgs' own modules may define the path too.
 fn defined_by_nixpkgs(view: View<'_, '_>, path: &[Key]) -> bool {
-    let _ = (view, path);
-    true
+    path.iter().any(|key| matches!(key, Key::Term(_))) || view.defined_by_nixpkgs(&names(path))
 }
