@@ -350,6 +350,28 @@ fn a_plan_covers_every_host_and_writes_nothing() {
 }
 
 #[test]
+fn a_tour_changes_nothing_here() {
+    let repository = fleet();
+    let before = repository.state();
+    let said = xtask(&repository, &["tour"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    for step in [
+        "$ cargo xtask inventory",
+        "$ cargo xtask migrate host web",
+        "$ cargo xtask prove HEAD",
+        "2 hosts: 2 equal",
+        "took back",
+    ] {
+        assert!(said.out.contains(step), "{step}: {}", said.out);
+    }
+    let json = document(&xtask(&repository, &["tour", "--json"]));
+    assert_eq!(json["schema"], "tour/1");
+    assert_eq!(json["steps"].as_array().unwrap().len(), 4);
+    assert_eq!(repository.state(), before);
+    assert!(!repository.root().join(".git/fleet").exists());
+}
+
+#[test]
 fn a_branch_that_is_not_the_locked_one_is_refused() {
     let repository = fleet();
     repository.git(&["switch", "--quiet", "--create", "topic"]);

@@ -1,5 +1,6 @@
 //! What every command works with.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -33,6 +34,20 @@ struct ErrorDocument<'a> {
 }
 
 impl Context {
+    /// The same for another repository, as a part of this command.
+    pub fn beside(&self, repository: &Path) -> Self {
+        Self {
+            global: Global {
+                repo: repository.to_owned(),
+                yes: true,
+                ..self.global.clone()
+            },
+            runner: Arc::clone(&self.runner),
+            cancel: self.cancel.clone(),
+            ui: self.ui.part(),
+        }
+    }
+
     /// The flake that `--repo` names.
     pub fn workspace(&self) -> Result<Workspace, Failure> {
         Ok(Workspace::open(

@@ -45,16 +45,22 @@ impl Reader {
         })
     }
 
+    /// The finding that there is no host.
+    pub(super) fn no_hosts() -> Problem {
+        Problem::error(
+            "no-hosts",
+            "flake.nix defines no nixosConfigurations that could be found",
+        )
+        .help("a host is an attribute of `outputs.nixosConfigurations`; what could not be followed is above")
+    }
+
     /// All hosts of the working tree; what could not be followed is said. A
     /// flake without hosts is a finding of its own.
     pub(super) fn load_told(&self, tree: &Tree, context: &Context) -> Result<Fleet, Failure> {
         let fleet = self.load(tree);
         context.ui.problems(&fleet.problems, Some(tree));
         if fleet.hosts.is_empty() {
-            return Err(Failure::from(
-                Problem::error("no-hosts", "flake.nix defines no nixosConfigurations that could be found")
-                    .help("a host is an attribute of `outputs.nixosConfigurations`; what could not be followed is above"),
-            ));
+            return Err(Self::no_hosts().into());
         }
         Ok(fleet)
     }

@@ -28,7 +28,7 @@ enum Format {
     Svg,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Arguments {
     /// How to show the hosts
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]

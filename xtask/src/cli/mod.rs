@@ -15,6 +15,7 @@ mod outcome;
 mod proof;
 mod prove;
 mod test;
+mod tour;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -25,7 +26,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::problem::Problem;
 use crate::process::{Cancel, DuctRunner};
-use crate::ui::{ColorChoice, Settings, Ui};
+use crate::ui::{ColorChoice, Settings, Stdout, Ui};
 use context::Context;
 use outcome::{Failure, Outcome};
 
@@ -86,6 +87,8 @@ enum Command {
     Migrate(migrate::Command),
     /// Show which programs are there, in which version, and what to do about missing ones
     Doctor,
+    /// The whole way on a scratch copy: inventory, migration, proof and back
+    Tour,
     /// Run all tests; installs what they need where it may, and says what is missing where not
     Test(test::Arguments),
     /// Print completions for a shell
@@ -100,6 +103,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Outcome, Failure> {
         Command::Guard => guard::run(context),
         Command::Prove(arguments) => prove::run(&arguments, context),
         Command::Migrate(command) => migrate::run(command, context),
+        Command::Tour => tour::run(context),
         Command::Doctor => doctor::run(context),
         Command::Test(arguments) => test::run(&arguments, context),
         Command::Completions(arguments) => completions::run(&arguments, context),
@@ -132,7 +136,11 @@ fn run(arguments: Vec<OsString>) -> Outcome {
         }
     };
     let ui = Ui::new(Settings {
-        json: cli.global.json,
+        stdout: if cli.global.json {
+            Stdout::Document
+        } else {
+            Stdout::People
+        },
         color: cli.global.color,
         progress: !cli.global.no_progress,
         verbose: cli.global.verbose,

@@ -22,6 +22,16 @@ pub(super) struct Arguments {
     hosts: Vec<String>,
 }
 
+impl Arguments {
+    /// All hosts against a revision.
+    pub(super) fn against(revision: &str) -> Self {
+        Self {
+            revision: revision.to_owned(),
+            hosts: Vec::new(),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Document<'a> {
     schema: &'static str,

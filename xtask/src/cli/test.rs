@@ -93,6 +93,12 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
     let noted = std::fs::read_to_string(skips_file.path())
         .map_err(|error| Problem::error("no-temporary-file", error.to_string()))?;
     let mut skips = parse_skips(&noted);
+    if counts.skipped > 0 && !arguments.long {
+        context.ui.remark(&format!(
+            "skipped: {} tests that take minutes or are parts of others; --long runs them",
+            counts.skipped
+        ));
+    }
     // A test that notes a skip counts as passed with the test runner.
     counts.skipped += skips.len();
     counts.passed = counts.passed.saturating_sub(skips.len());

@@ -27,8 +27,8 @@ pub use table::{Align, Table};
 /// How to print.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// Standard output is for machines.
-    pub json: bool,
+    /// What standard output is for.
+    pub stdout: Stdout,
     /// `--color`.
     pub color: ColorChoice,
     /// Whether progress is shown at all.
@@ -37,9 +37,20 @@ pub struct Settings {
     pub verbose: u8,
 }
 
+/// What standard output is for; people are told on standard error otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stdout {
+    /// Results for people.
+    People,
+    /// One document for a program.
+    Document,
+    /// The document of somebody else: none is printed here.
+    Reserved,
+}
+
 /// What became of standard output.
 #[derive(Debug, Default)]
-struct Stdout {
+struct StdoutState {
     /// The reader has gone; there is nobody left to tell.
     closed: bool,
     /// It could not be written for another reason.
@@ -51,7 +62,7 @@ pub struct Ui {
     settings: Settings,
     out: Palette,
     err: Palette,
-    stdout: Mutex<Stdout>,
+    stdout: Mutex<StdoutState>,
     progress: Progress,
 }
 
@@ -68,18 +79,26 @@ impl Ui {
         }
     }
 
-    /// Whether standard output is for machines.
+    /// A printer for a part of this one's command: it prints no document.
+    pub fn part(&self) -> Self {
+        let stdout = match self.settings.stdout {
+            Stdout::People => Stdout::People,
+            Stdout::Document | Stdout::Reserved => Stdout::Reserved,
+        };
+        Self::new(Settings {
+            stdout,
+            ..self.settings
+        })
+    }
+
+    /// Whether standard output is for a document.
     pub fn is_json(&self) -> bool {
-        self.settings.json
+        self.settings.stdout != Stdout::People
     }
 
     /// Colours for what [`Self::text`] prints.
     pub fn palette(&self) -> &Palette {
-        if self.settings.json {
-            &self.err
-        } else {
-            &self.out
-        }
+        if self.is_json() { &self.err } else { &self.out }
     }
 
     /// Progress on what takes longer than a second.
@@ -122,7 +141,7 @@ impl Ui {
             "\n"
         };
         let text = format!("{text}{newline}");
-        if self.settings.json {
+        if self.is_json() {
             self.write_stderr(&text);
         } else {
             self.progress.suspend(|| self.write_stdout(text.as_bytes()));
@@ -151,7 +170,7 @@ impl Ui {
     /// what can be asked here can be taken back.
     pub fn confirm(&self, question: &str) -> bool {
         let terminals = io::stdin().is_terminal() && io::stderr().is_terminal();
-        if !terminals || self.settings.json {
+        if !terminals || self.is_json() {
             return true;
         }
         self.write_stderr(&format!("{} [y/N] ", style::clean(question)));
@@ -162,9 +181,13 @@ impl Ui {
 
     /// The JSON document on standard output, if `--json` was given.
     pub fn document<T: Serialize>(&self, document: &T) {
-        if !self.settings.json {
-            return;
+        if self.settings.stdout == Stdout::Document {
+            self.machine_document(document);
         }
+    }
+
+    /// A JSON document that was asked for as such, `--json` or not.
+    pub fn machine_document<T: Serialize>(&self, document: &T) {
         match serde_json::to_string_pretty(document) {
             Ok(text) => self.write_stdout(format!("{text}\n").as_bytes()),
             Err(error) => self.remark(&format!("the document has no form as JSON: {error}")),

@@ -13,6 +13,11 @@ use crate::problem::Problem;
 use crate::tree::TreePath;
 
 impl Workspace {
+    /// Whether there is a change that [`Self::undo`] could take back.
+    pub fn has_history(&self) -> bool {
+        numbers(self).is_ok_and(|numbers| !numbers.is_empty())
+    }
+
     /// Takes the last change back, byte for byte, its index entries too.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ use crate::taxonomy::Taxonomy;
 use crate::tree::Tree;
 use crate::workspace::{Lock, Request, Workspace};
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(in crate::cli) struct Arguments {
     /// The hosts
     #[arg(value_name = "NAME", required = true)]
@@ -42,6 +42,16 @@ pub(in crate::cli) struct Arguments {
     /// Commit the result, with the proof in the trailers
     #[arg(long, conflicts_with = "dry_run")]
     commit: bool,
+}
+
+impl Arguments {
+    /// One host, everything else as it is by default.
+    pub(super) fn of(host: &str) -> Self {
+        Self {
+            hosts: vec![host.to_owned()],
+            ..Self::default()
+        }
+    }
 }
 
 /// How definitions are grouped into features.

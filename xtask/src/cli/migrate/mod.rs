@@ -30,3 +30,13 @@ pub(super) fn run(command: Command, context: &Context) -> Result<Outcome, Failur
         Command::Recover => back::recover(context),
     }
 }
+
+/// `migrate host NAME` without any option.
+pub(super) fn host(name: &str, context: &Context) -> Result<Outcome, Failure> {
+    host::run(&host::Arguments::of(name), context)
+}
+
+/// `migrate undo`.
+pub(super) fn undo(context: &Context) -> Result<Outcome, Failure> {
+    back::undo(context)
+}
