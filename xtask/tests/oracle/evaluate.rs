@@ -28,6 +28,8 @@ pub enum Value {
     Merge(Lazy),
     /// Something of the outside world by the way to it: `pkgs.hello`.
     Named(String),
+    /// A place in the tree, with a slash before it.
+    Path(String),
     /// `throw`, or a failing assertion.
     Fails,
     Unknown,
@@ -37,6 +39,12 @@ pub struct Lambda {
     param: ParamTerm,
     body: Term,
     scope: Scope,
+}
+
+impl Lambda {
+    pub fn parameter(&self) -> &ParamTerm {
+        &self.param
+    }
 }
 
 /// Binders from the inside out.
@@ -66,7 +74,27 @@ impl Lazy {
 pub trait World {
     /// The argument `name` followed along `path`; how much of the path was used.
     fn argument(&self, name: &str, path: &[&str]) -> (Value, usize);
+
+    /// An attribute of something outside.
+    fn member(&self, way: &str, name: &str) -> Value {
+        Value::Named(format!("{way}.{name}"))
+    }
+
+    /// Something outside as a string; `None` if that is not known.
+    fn text(&self, way: &str) -> Option<String> {
+        let _ = way;
+        None
+    }
+
+    /// Whether everything outside has this attribute; else the library has it.
+    fn mentions(&self, name: &str) -> Option<bool> {
+        let _ = name;
+        None
+    }
 }
+
+/// In the way to something: a part that is not known.
+pub const GAP: char = '⁇';
 
 pub struct Evaluator<'w> {
     pub world: &'w dyn World,
@@ -120,8 +148,8 @@ impl Evaluator<'_> {
             K::Float(text) => text.parse().map_or(Value::Unknown, Value::Float),
             K::Str(text) => Value::Str(text.to_string()),
             K::Interp(parts) => self.text(parts, scope, depth),
-            K::Path(path, _) => Value::Named(format!("/{}", path.as_str())),
-            K::OutsidePath(text) => Value::Named(text.to_string()),
+            K::Path(path, _) => Value::Path(format!("/{}", path.as_str())),
+            K::OutsidePath(text) => Value::Path(text.to_string()),
             K::Arg(name) => self.world.argument(name, &[]).0,
             K::Input(name) => self.world.argument("inputs", &[name]).0,
             K::Inputs => self.world.argument("inputs", &[]).0,
@@ -196,6 +224,16 @@ impl Evaluator<'_> {
                                 return self.force(value, depth + 1);
                             }
                         }
+                        Value::Named(way) => match self.world.mentions(name) {
+                            Some(true) => return self.world.member(&way, name),
+                            Some(false) => {}
+                            None => return Value::Unknown,
+                        },
+                        Value::Library(..) => match self.world.mentions(name) {
+                            Some(false) => return Value::Library(name.to_string(), Vec::new()),
+                            Some(true) => {}
+                            None => return Value::Unknown,
+                        },
                         _ => return Value::Unknown,
                     }
                 }
@@ -251,7 +289,7 @@ impl Evaluator<'_> {
         for name in &names[used.min(names.len())..] {
             value = match value {
                 Value::Set(set) => self.force(set.get(*name)?, depth + 1),
-                Value::Named(way) => Value::Named(format!("{way}.{name}")),
+                Value::Named(way) => self.world.member(&way, name),
                 Value::Library(way, arguments) if arguments.is_empty() => {
                     let _ = way;
                     Value::Library((*name).to_owned(), Vec::new())
@@ -268,6 +306,10 @@ impl Evaluator<'_> {
         for part in parts {
             match self.eval(part, scope, depth + 1) {
                 Value::Str(part) => text.push_str(&part),
+                Value::Named(way) => match self.world.text(&way) {
+                    Some(part) => text.push_str(&part),
+                    None => return Value::Unknown,
+                },
                 Value::Fails => return Value::Fails,
                 _ => return Value::Unknown,
             }
@@ -378,8 +420,41 @@ impl Evaluator<'_> {
                     None => Value::Unknown,
                 }
             }
+            Value::Named(way) => Value::Named(format!("{way}({})", self.show(0, &argument))),
             Value::Fails => Value::Fails,
             _ => Value::Unknown,
+        }
+    }
+
+    /// An argument of a call to something outside, as the stand-ins show it.
+    fn show(&self, depth: u32, value: &Lazy) -> String {
+        if depth > 4 {
+            return "…".to_owned();
+        }
+        match self.force(value, depth) {
+            Value::Null => "null".to_owned(),
+            Value::Bool(value) => value.to_string(),
+            Value::Int(value) => value.to_string(),
+            Value::Str(text) => serde_json::Value::from(text).to_string(),
+            Value::Path(path) => path,
+            Value::Named(way) => way,
+            Value::Library(name, arguments) if name == "lib" && arguments.is_empty() => name,
+            Value::Library(..) | Value::Lambda(_) => "λ".to_owned(),
+            Value::List(items) => {
+                let items: Vec<String> = items
+                    .iter()
+                    .map(|item| self.show(depth + 1, item))
+                    .collect();
+                format!("[{}]", items.join(","))
+            }
+            Value::Set(set) => {
+                let items: Vec<String> = set
+                    .iter()
+                    .map(|(name, value)| format!("{name}={}", self.show(depth + 1, value)))
+                    .collect();
+                format!("{{{}}}", items.join(","))
+            }
+            _ => GAP.to_string(),
         }
     }
 

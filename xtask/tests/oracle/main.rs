@@ -17,8 +17,10 @@
 mod need;
 
 mod evaluate;
+mod fleets;
 mod import_trees;
 mod merge;
 mod nix;
+mod record;
 mod seed;
 mod tree_text;

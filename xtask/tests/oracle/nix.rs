@@ -40,7 +40,7 @@ pub fn evaluate(file: &str, arguments: &[(&str, &str)]) -> Result<serde_json::Va
         .join(file);
     let mut command = Command::new("nix-instantiate");
     command
-        .args(["--eval", "--strict", "--json", "--read-write-mode"])
+        .args(["--eval", "--strict", "--json"])
         .arg(script)
         .env("NIX_PATH", "")
         .env("GC_INITIAL_HEAP_SIZE", "256M");

@@ -1,0 +1,2 @@
+{ library }:
+builtins.attrNames (import library) ++ builtins.attrNames builtins
