@@ -146,9 +146,10 @@ fn inputs_digest(eval: &mut Eval<'_>) -> Digest {
     let mut hasher = blake3::Hasher::new();
     if let Some(flake) = TreePath::new("flake.nix")
         && let Ok(flake) = eval.import(&flake)
+        && let Value::Set(flake) = eval.force(flake)
+        && let Some(inputs) = flake.fixed.get("inputs")
     {
-        let inputs = eval.thunk(value::Code::Member(flake, Name::from("inputs")));
-        hasher.update(&eval.term(inputs).digest().0);
+        hasher.update(&eval.term(inputs.value).digest().0);
     }
     if let Some(lock) = TreePath::new("flake.lock")
         && let Ok(bytes) = eval.files.tree.read(&lock)

@@ -791,10 +791,10 @@ fn run(eval: &mut Eval<'_>, prim: Prim, args: &[Thunk]) -> Option<Value> {
             }
             _ => return None,
         },
-        P::IsAttrs => Value::Bool(match shape(eval, a)? {
-            Value::Set(_) | Value::Property(_) | Value::Declaration(..) | Value::Host(_) => true,
-            _ => false,
-        }),
+        P::IsAttrs => Value::Bool(matches!(
+            shape(eval, a)?,
+            Value::Set(_) | Value::Property(_) | Value::Declaration(..) | Value::Host(_)
+        )),
         P::IsList => Value::Bool(matches!(shape(eval, a)?, Value::List(_))),
         P::IsString => Value::Bool(matches!(shape(eval, a)?, Value::Str(_) | Value::Place(_))),
         P::IsFunction => Value::Bool(matches!(

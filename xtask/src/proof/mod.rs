@@ -362,18 +362,15 @@ fn compare_inactive(
 ) {
     let view = table.for_release(None);
     let known = |side: &Resolved<'_>, definition: &Definition| {
-        let names: Option<Vec<&str>> = definition
+        // Below a computed name the option has long been decided on.
+        let names: Vec<&str> = definition
             .path
             .iter()
-            .map(|key| {
-                if let Key::Name(name) = key {
-                    Some(&**name)
-                } else {
-                    None
-                }
+            .map_while(|key| match key {
+                Key::Name(name) => Some(&**name),
+                Key::Term(_) => None,
             })
             .collect();
-        let Some(names) = names else { return false };
         // A namespace of the repository's own may hold options of inputs too.
         (1..=names.len()).any(|end| {
             matches!(
