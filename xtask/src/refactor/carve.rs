@@ -450,31 +450,37 @@ impl<'a> Carver<'a> {
             .copy(&self.anatomy.text, range, delta, &copy.replace)
     }
 
-    /// The edits that take the moved items out of their file.
-    pub fn removals(&self) -> Vec<TextEdit> {
+    /// Whether anything of a set stays.
+    pub fn keeps_any(&self, block: &Block) -> bool {
+        block.entries.iter().any(|entry| !self.gone(entry))
+    }
+
+    /// The edits that take the moved items out of their file; the set `home`
+    /// stays even if nothing is left in it.
+    pub fn removals(&self, home: Option<&SyntaxNode>) -> Vec<TextEdit> {
         let mut edits = Vec::new();
         for config in &self.anatomy.configs {
-            self.remove_from(&config.value, &mut edits);
+            self.remove_from(&config.value, home, &mut edits);
         }
         edits
     }
 
-    fn remove_from(&self, value: &Value, edits: &mut Vec<TextEdit>) {
+    fn remove_from(&self, value: &Value, home: Option<&SyntaxNode>, edits: &mut Vec<TextEdit>) {
         match value {
             Value::Opaque(_) => {}
-            Value::Set(block) => self.remove_from_block(block, edits),
-            Value::Around { inner, .. } => self.remove_from(inner, edits),
+            Value::Set(block) => self.remove_from_block(block, home, edits),
+            Value::Around { inner, .. } => self.remove_from(inner, home, edits),
             Value::Update { left, right, .. } => {
-                self.remove_from(left, edits);
-                self.remove_from(right, edits);
+                self.remove_from(left, home, edits);
+                self.remove_from(right, home, edits);
             }
             Value::Merge { elements, .. } => {
                 for (node, value) in elements {
-                    if self.is_emptied(value) {
+                    if self.is_emptied(value) && Some(value.node()) != home {
                         let range = span(node.text_range());
                         edits.push(self.with_space_before(range));
                     } else {
-                        self.remove_from(value, edits);
+                        self.remove_from(value, home, edits);
                     }
                 }
             }
@@ -500,16 +506,22 @@ impl<'a> Carver<'a> {
         }
     }
 
-    fn remove_from_block(&self, block: &Block, edits: &mut Vec<TextEdit>) {
+    fn remove_from_block(
+        &self,
+        block: &Block,
+        home: Option<&SyntaxNode>,
+        edits: &mut Vec<TextEdit>,
+    ) {
         let mut kept_before = false;
         let mut removed_before = false;
         for (slot, entry) in block.slots.slots.iter().zip(&block.entries) {
-            let stays: Vec<&Range<usize>> = slot
+            let mut stays: Vec<&Range<usize>> = slot
                 .headers
                 .iter()
                 .chain(&slot.loose)
                 .filter(|range| !self.leaving.contains(&range.start))
                 .collect();
+            stays.sort_by_key(|range| range.start);
             if self.gone(entry) {
                 // What stays of the comments keeps the space before it.
                 let mut at = slot.extent.start;
@@ -542,7 +554,7 @@ impl<'a> Carver<'a> {
             }
             kept_before = true;
             if let Entry::Group { value, .. } = entry {
-                self.remove_from(value, edits);
+                self.remove_from(value, home, edits);
             }
         }
     }

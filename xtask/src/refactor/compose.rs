@@ -69,10 +69,11 @@ pub enum Impossible {
 /// The new text of the host's file.
 pub fn host_text(carver: &Carver<'_>, composition: &Composition<'_>) -> Result<String, Impossible> {
     let anatomy = carver.anatomy;
-    let mut edits = carver.removals();
+    let home = unconditional_block(anatomy).map(|(block, _)| &block.set);
+    let mut edits = carver.removals(home);
     edits.extend(composition.removals.iter().cloned());
     if !composition.imports.is_empty() || !composition.settings.is_empty() {
-        write_composition(anatomy, composition, &mut edits)?;
+        write_composition(carver, composition, &mut edits)?;
     }
     let text = TextEdits::new(edits)?
         .apply(&anatomy.text)
@@ -85,10 +86,11 @@ pub fn host_text(carver: &Carver<'_>, composition: &Composition<'_>) -> Result<S
 }
 
 fn write_composition(
-    anatomy: &Anatomy,
+    carver: &Carver<'_>,
     composition: &Composition<'_>,
     edits: &mut Vec<TextEdit>,
 ) -> Result<(), Impossible> {
+    let anatomy = carver.anatomy;
     let (block, always) = unconditional_block(anatomy).ok_or(Impossible::NoUnconditionalSet)?;
     let frame_block = *anatomy
         .frame
@@ -117,7 +119,7 @@ fn write_composition(
     }
     if !head.is_empty() {
         edits.push(insert_at_open(
-            anatomy,
+            carver,
             frame_block,
             shift(anatomy, frame_block, &head),
         ));
@@ -187,7 +189,7 @@ fn write_composition(
                     .truncate(edit.insert.trim_end_matches(['\n', ' ']).len());
                 edit.insert.push_str("\n\n");
                 edit.insert.push_str(&text);
-                if blank || !block_is_empty(always) {
+                if blank || carver.keeps_any(always) {
                     edit.insert.push('\n');
                 }
             }
@@ -195,7 +197,7 @@ fn write_composition(
         None => {
             let base = child_indent(anatomy, always);
             let text = format!("\n{}", reindent(&text, base));
-            edits.push(insert_at_open(anatomy, always, text + "\n"));
+            edits.push(insert_at_open(carver, always, text + "\n"));
         }
     }
     Ok(())
@@ -203,20 +205,18 @@ fn write_composition(
 
 /// Inserts at the beginning of a set; the text begins with a newline and ends
 /// with one more than the last line needs.
-fn insert_at_open(anatomy: &Anatomy, block: &Block, mut text: String) -> TextEdit {
+fn insert_at_open(carver: &Carver<'_>, block: &Block, mut text: String) -> TextEdit {
+    let anatomy = carver.anatomy;
     let rest = anatomy.slice(block.slots.open_end..anatomy.text.len());
     let space = &rest[..rest.len() - rest.trim_start().len()];
     if !space.contains('\n') {
         // `{ a = 1; }`: what follows goes to lines of its own.
-        text.push_str(&" ".repeat(child_indent(anatomy, block).saturating_sub(1)));
-    } else if block_is_empty(block) {
+        let outdent = if carver.keeps_any(block) { 1 } else { 3 };
+        text.push_str(&" ".repeat(child_indent(anatomy, block).saturating_sub(outdent)));
+    } else if !carver.keeps_any(block) {
         text.truncate(text.trim_end_matches('\n').len());
     }
     insert(block.slots.open_end, text)
-}
-
-fn block_is_empty(block: &Block) -> bool {
-    block.slots.slots.is_empty()
 }
 
 /// The indentation of the entries of a set.

@@ -142,6 +142,16 @@ impl Feature {
         if work.shared == 0 || work.changes > work.shared.max(1) {
             return None;
         }
+        // What the host has to say instead must be less than what it said.
+        let says: usize = work
+            .settings
+            .iter()
+            .map(|(_, value)| value.lines().count())
+            .sum();
+        let said: usize = taken.iter().map(|id| host.items[*id].lines).sum();
+        if says + 1 > said {
+            return None;
+        }
         let text = if work.edits.is_empty() && work.options.is_empty() {
             None
         } else {

@@ -48,12 +48,14 @@ pub struct Groups {
     pub host: BTreeSet<ItemId>,
 }
 
-/// Sorts the items of a file into features.
+/// Sorts the items of a file into features; one that `exists` already may take
+/// over as little as one definition.
 pub fn group(
     anatomy: &Anatomy,
     catalogue: &Catalogue<'_>,
     wanted: &Grouping,
     namespace: &str,
+    exists: &dyn Fn(&str) -> bool,
 ) -> Groups {
     let mut groups = Groups::default();
     let namespace: Vec<&str> = namespace.split('.').collect();
@@ -100,7 +102,7 @@ pub fn group(
         groups.features.entry(name).or_default().items.insert(id);
     }
     join_bundles(anatomy, catalogue, &mut groups);
-    join_small(anatomy, catalogue, wanted, &mut groups);
+    join_small(anatomy, catalogue, wanted, exists, &mut groups);
     let chosen = |name: &str| {
         (wanted.only.is_empty() || wanted.only.iter().any(|it| it == name))
             && !wanted.except.iter().any(|it| it == name)
@@ -186,6 +188,7 @@ fn join_small(
     anatomy: &Anatomy,
     catalogue: &Catalogue<'_>,
     wanted: &Grouping,
+    exists: &dyn Fn(&str) -> bool,
     groups: &mut Groups,
 ) {
     let min = wanted.min_lines.unwrap_or(MIN_LINES);
@@ -203,7 +206,7 @@ fn join_small(
         let small: Vec<String> = groups
             .features
             .iter()
-            .filter(|(_, group)| !group.asked && size(group) < min)
+            .filter(|(name, group)| !group.asked && size(group) < min && !exists(name))
             .map(|(name, _)| name.clone())
             .collect();
         let mut joined = false;
@@ -229,7 +232,7 @@ fn join_small(
     let small: Vec<String> = groups
         .features
         .iter()
-        .filter(|(_, group)| !group.asked && size(group) < min)
+        .filter(|(name, group)| !group.asked && size(group) < min && !exists(name))
         .map(|(name, _)| name.clone())
         .collect();
     for name in small {

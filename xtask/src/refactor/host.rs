@@ -10,7 +10,7 @@ use super::carve::Carver;
 use super::catalogue::Catalogue;
 use super::compose::{Composition, Position, Setting, host_text};
 use super::emit::{self, Draft, Form};
-use super::existing::Feature;
+use super::existing::{Adaptation, Feature};
 use super::group::{Grouping, Groups, MIN_LINES, feature_name, group};
 use super::identity;
 use super::locals::{self, Party};
@@ -179,7 +179,10 @@ pub fn propose(
                 values: draft.settings.clone(),
             });
         }
-        if !request.auto_import || draft.form == Form::Private {
+        let is_imported = catalogue
+            .host
+            .is_some_and(|host| host.module_files().any(|file| file == &draft.file));
+        if !is_imported && (!request.auto_import || draft.form == Form::Private) {
             imports.push(draft.file.clone());
         }
     }
@@ -313,7 +316,20 @@ impl Known<'_> {
         let adapted = feature
             .filter(|_| !is_on)
             .and_then(|feature| feature.adapt(anatomy, lines, &items, catalogue));
-        if let Some(adapted) = adapted {
+        let size = |items: &BTreeSet<ItemId>| -> usize {
+            let own = items.iter().filter_map(|id| anatomy.items.get(*id));
+            own.map(|item| item.lines).sum()
+        };
+        // Rather a variant that takes all than a feature that takes a little
+        // and leaves too little for a file.
+        let is_worth_it = |adapted: &Adaptation| {
+            let (all, taken) = (size(&items), size(&adapted.taken));
+            request.roles.is_empty()
+                || all < MIN_LINES
+                || taken * 2 >= all
+                || all - taken >= MIN_LINES
+        };
+        if let Some(adapted) = adapted.filter(is_worth_it) {
             items.retain(|id| !adapted.taken.contains(id));
             drafts.push(Draft {
                 name: self.name.to_owned(),
@@ -329,10 +345,6 @@ impl Known<'_> {
                 settings: adapted.settings,
             });
         }
-        let size = |items: &BTreeSet<ItemId>| -> usize {
-            let own = items.iter().filter_map(|id| anatomy.items.get(*id));
-            own.map(|item| item.lines).sum()
-        };
         if size(&items) >= MIN_LINES && !is_on {
             self.variants(tree, anatomy, lines, request, catalogue, &mut items, drafts);
         }
@@ -488,7 +500,17 @@ pub fn dissect(
         .map_err(|error| Unreadable::Read(error.to_string()))?;
     let anatomy = Anatomy::of(&path, &text, &|path| catalogue.above_options(path))
         .map_err(Unreadable::Shape)?;
-    let groups = group(&anatomy, catalogue, request.grouping, request.namespace);
+    let exists = |name: &str| {
+        let file = request.directory.join(&format!("{name}.nix"));
+        file.is_some_and(|file| tree.entry(&file).is_some())
+    };
+    let groups = group(
+        &anatomy,
+        catalogue,
+        request.grouping,
+        request.namespace,
+        &exists,
+    );
     Ok((anatomy, groups))
 }
 

@@ -11,7 +11,7 @@ use super::compose::Position;
 use super::group::{Grouping, Groups};
 use super::host::{self, Kept, Proposal, Request, Unreadable};
 use super::locals::SHARES;
-use super::namespace::{Namespace, detect};
+use super::namespace::{Namespace, detect, fallback};
 use super::placement;
 use crate::edit::{Change, ChangeSet};
 use crate::model::term::Key;
@@ -192,11 +192,38 @@ fn join(
     plan
 }
 
+/// One proposal, refined; a namespace of the repository whose options turn out
+/// to be of no certain value gives way to the usual one.
 fn pass(
     tree: &Tree,
     fleet: &Fleet,
     host: &Host,
     request: &MigrateRequest<'_>,
+    knowledge: &Knowledge<'_>,
+) -> MigratePlan {
+    let detected = || detect(tree, fleet, knowledge.table.for_release(None));
+    let namespace = request.namespace.clone().unwrap_or_else(detected);
+    let plan = pass_in(tree, fleet, host, request, &namespace, knowledge);
+    let usual = fallback(tree, false);
+    let is_stuck =
+        plan.outcome == Outcome::Unchanged && plan.kept.iter().any(|kept| kept.lines > 8);
+    if !is_stuck || request.namespace.is_some() || namespace.attribute == usual.attribute {
+        return plan;
+    }
+    let other = pass_in(tree, fleet, host, request, &usual, knowledge);
+    if other.outcome == Outcome::Migrated {
+        other
+    } else {
+        plan
+    }
+}
+
+fn pass_in(
+    tree: &Tree,
+    fleet: &Fleet,
+    host: &Host,
+    request: &MigrateRequest<'_>,
+    namespace: &Namespace,
     knowledge: &Knowledge<'_>,
 ) -> MigratePlan {
     let refuse = |reason: String, span: Option<Span>| MigratePlan {
@@ -224,10 +251,6 @@ fn pass(
         let reason = "no file of the repository is imported by this host alone";
         return refuse(reason.to_owned(), host.span.clone());
     };
-    let namespace = request
-        .namespace
-        .clone()
-        .unwrap_or_else(|| detect(tree, fleet, catalogue.table));
     let mut grouping = request.grouping.clone();
     grouping
         .reserved

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::placement::LISTING;
 use crate::model::{Fleet, Origin};
 use crate::options::{PathKind, View};
 use crate::tree::{Tree, TreePath};
@@ -47,21 +48,41 @@ pub fn detect(tree: &Tree, fleet: &Fleet, table: View<'_, '_>) -> Namespace {
     match best {
         Some((attribute, uses)) => {
             let directory = usual_directory(uses.iter().map(|(_, file)| file))
+                .map(|directory| of_its_own(tree, directory))
                 .unwrap_or_else(|| default_directory(tree));
             Namespace {
                 attribute,
                 directory,
             }
         }
-        None => Namespace {
-            attribute: if features_taken {
-                "fleet.features".to_owned()
-            } else {
-                "features".to_owned()
-            },
-            directory: default_directory(tree),
-        },
+        None => fallback(tree, features_taken),
     }
+}
+
+/// The namespace of a repository that has none of its own, or none that can
+/// be used.
+pub fn fallback(tree: &Tree, features_taken: bool) -> Namespace {
+    Namespace {
+        attribute: if features_taken {
+            "fleet.features".to_owned()
+        } else {
+            "features".to_owned()
+        },
+        directory: default_directory(tree),
+    }
+}
+
+/// Features go to a directory of their own beside the modules that are there:
+/// only then can all that is in it be listed.
+fn of_its_own(tree: &Tree, directory: TreePath) -> TreePath {
+    let is_listed = directory
+        .join("default.nix")
+        .and_then(|file| tree.text(&file).ok())
+        .is_some_and(|text| text == LISTING);
+    if is_listed || directory.file_name() == Some("features") {
+        return directory;
+    }
+    directory.join("features").unwrap_or(directory)
 }
 
 /// The directory that most files stand in; `x/default.nix` counts as `x`.

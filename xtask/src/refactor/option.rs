@@ -58,33 +58,24 @@ fn is_name(text: &str) -> bool {
     crate::taxonomy::is_identifier(text) && text != "enable"
 }
 
-/// `wg0`, `wifi-power` and `net.ipv4` as parts of a camel-case name.
+/// `wg0`, `wifi-power`, `HTTP_PORT` and `net.ipv4` as parts of a camel-case name.
 fn camel(part: &str) -> String {
+    let shouts = !part.chars().any(|c| c.is_ascii_lowercase());
     let mut out = String::new();
     let mut upper = false;
     for c in part.chars() {
-        if c.is_ascii_alphanumeric() {
-            if upper && !out.is_empty() {
-                out.push(c.to_ascii_uppercase());
-            } else {
-                out.push(c);
-            }
+        if !c.is_ascii_alphanumeric() {
+            upper = !out.is_empty();
+        } else if upper {
+            out.push(c.to_ascii_uppercase());
             upper = false;
+        } else if shouts || out.is_empty() {
+            out.push(c.to_ascii_lowercase());
         } else {
-            upper = true;
+            out.push(c);
         }
     }
-    if out
-        .chars()
-        .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
-    {
-        out = out.to_ascii_lowercase();
-    }
-    let mut chars = out.chars();
-    chars
-        .next()
-        .map(|first| first.to_ascii_lowercase().to_string() + chars.as_str())
-        .unwrap_or_default()
+    out
 }
 
 fn join(words: &[String]) -> String {
@@ -262,7 +253,7 @@ mod tests {
             "wg0Ips",
         );
         check("services/nginx/enable", &[], "nginxEnable");
-        check("services/gitea/settings/server/HTTP_PORT", &[], "hTTPPort");
+        check("services/gitea/settings/server/HTTP_PORT", &[], "httpPort");
         check("a/vm.swappiness", &[], "vmSwappiness");
         check("x/in", &[], "xIn");
     }

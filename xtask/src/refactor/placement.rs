@@ -25,7 +25,7 @@ use crate::tree::{Tree, TreePath};
 const CANDIDATES: usize = 24;
 
 /// A file that lists all others of its directory.
-const LISTING: &str = r#"# Every module of this directory, for the list of modules of a host.
+pub const LISTING: &str = r#"# Every module of this directory, for the list of modules of a host.
 map (name: ./. + "/${name}") (
   builtins.filter (name: name != "default.nix") (builtins.attrNames (builtins.readDir ./.))
 )
@@ -42,7 +42,7 @@ pub fn candidates(
     let Some(listing) = directory.join("default.nix") else {
         return Vec::new();
     };
-    if tree.entry(&listing).is_some() {
+    if tree.is_directory(directory) {
         return Vec::new();
     }
     let modules: BTreeSet<&TreePath> = host.module_files().collect();

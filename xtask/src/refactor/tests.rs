@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use expect_test::{Expect, expect};
 
@@ -9,8 +10,11 @@ use super::catalogue::Catalogue;
 use super::compose::Position;
 use super::group::Grouping;
 use super::host::{Request, dissect, propose};
+use super::migrate::{Knowledge, MigrateRequest, Outcome, migrate_host};
 use crate::edit::Change;
+use crate::model::{Fleet, ParseCache};
 use crate::options::OptionTable;
+use crate::proof::Judgement;
 use crate::taxonomy::Taxonomy;
 use crate::tree::{Tree, TreePath};
 
@@ -304,6 +308,573 @@ in
               };
             }
             kept services.nginx.virtualHosts: shares `helper` with other definitions
+        "##]],
+    );
+}
+
+/// A fleet of two hosts that a helper makes.
+const FLAKE: &str = r#"#- /flake.nix
+{
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-24.05";
+  outputs =
+    { nixpkgs, ... }:
+    let
+      host =
+        name:
+        nixpkgs.lib.nixosSystem {
+          system = "x86_64-linux";
+          modules = [
+            (./hosts + "/${name}")
+            { networking.hostName = name; }
+          ];
+        };
+    in
+    {
+      nixosConfigurations = {
+        alpha = host "alpha";
+        beta = host "beta";
+      };
+    };
+}
+"#;
+
+/// Migrates hosts one after the other; the files that changed, and what became
+/// of each host.
+fn migrate(files: &str, hosts: &[&str]) -> (Tree, String) {
+    let mut tree = fixture(&format!("{FLAKE}{files}"));
+    let table = OptionTable::embedded();
+    let taxonomy = Taxonomy::embedded();
+    let cache = ParseCache::default();
+    let knowledge = Knowledge {
+        table: &table,
+        taxonomy: &taxonomy,
+        cache: &cache,
+    };
+    let mut out = String::new();
+    for host in hosts {
+        let request = MigrateRequest {
+            host,
+            grouping: Grouping::default(),
+            namespace: None,
+            accept_order_only: false,
+        };
+        let fleet = Fleet::load(&tree, &table, &cache);
+        let plan = migrate_host(&tree, &fleet, &request, &knowledge);
+        let verdicts = plan.verdicts.iter();
+        let all_equal = verdicts.clone().all(|it| it.judgement == Judgement::Equal);
+        assert!(all_equal, "{:?}", plan.verdicts);
+        let _ = writeln!(
+            out,
+            "{host}: {:?}, {:?}",
+            plan.outcome,
+            plan.features.keys().collect::<Vec<_>>()
+        );
+        for kept in &plan.kept {
+            let _ = writeln!(out, "  kept {}: {}", kept.path, kept.reason);
+        }
+        tree = tree.with(&plan.changes);
+        let fleet = Fleet::load(&tree, &table, &cache);
+        let again = migrate_host(&tree, &fleet, &request, &knowledge);
+        assert_ne!(
+            again.outcome,
+            Outcome::Migrated,
+            "a second run has something to do"
+        );
+    }
+    (tree, out)
+}
+
+const ALPHA: &str = r#"#- /hosts/alpha/default.nix
+{ config, lib, pkgs, ... }:
+{
+  services.openssh = {
+    enable = true;
+    openFirewall = false;
+    settings = {
+      PermitRootLogin = "no";
+      PasswordAuthentication = false;
+      X11Forwarding = false;
+      MaxAuthTries = 3;
+    };
+  };
+  system.stateVersion = "24.05";
+}
+"#;
+
+#[test]
+fn a_second_host_uses_the_feature_of_the_first_with_its_own_values() {
+    let beta = ALPHA
+        .replace("alpha", "beta")
+        .replace("MaxAuthTries = 3", "MaxAuthTries = 6")
+        .replace("      X11Forwarding = false;\n", "");
+    let (tree, report) = migrate(&format!("{ALPHA}{beta}"), &["alpha", "beta"]);
+    expect![[r#"
+        alpha: Migrated, ["openssh"]
+        beta: Migrated, ["openssh"]
+    "#]]
+    .assert_eq(&report);
+    let text = |path: &str| tree.text(&TreePath::new(path).unwrap()).unwrap();
+    expect![[r#"
+        { config, lib, ... }:
+        let
+          cfg = config.features.openssh;
+        in
+        {
+          options.features.openssh = {
+            enable = lib.mkEnableOption "the OpenSSH server";
+
+            maxAuthTries = lib.mkOption {
+              type = lib.types.int;
+              default = 3;
+              description = "Value of `services.openssh.settings.MaxAuthTries`.";
+            };
+
+            x11Forwarding = lib.mkOption {
+              type = lib.types.nullOr lib.types.bool;
+              default = false;
+              description = "Value of `services.openssh.settings.X11Forwarding`.";
+            };
+          };
+
+          config = lib.mkIf cfg.enable {
+            services.openssh = {
+              enable = true;
+              openFirewall = false;
+              settings = {
+                PermitRootLogin = "no";
+                PasswordAuthentication = false;
+                X11Forwarding = lib.mkIf (cfg.x11Forwarding != null) cfg.x11Forwarding;
+                MaxAuthTries = cfg.maxAuthTries;
+              };
+            };
+          };
+        }
+    "#]]
+    .assert_eq(&text("modules/features/openssh.nix"));
+    expect![[r#"
+        { config, lib, pkgs, ... }:
+        {
+          imports = [
+            ../../modules/features/openssh.nix
+          ];
+
+          features.openssh.enable = true;
+
+          system.stateVersion = "24.05";
+        }
+    "#]]
+    .assert_eq(&text("hosts/alpha/default.nix"));
+    expect![[r#"
+        { config, lib, pkgs, ... }:
+        {
+          imports = [
+            ../../modules/features/openssh.nix
+          ];
+
+          features.openssh = {
+            enable = true;
+            maxAuthTries = 6;
+            x11Forwarding = null;
+          };
+
+          system.stateVersion = "24.05";
+        }
+    "#]]
+    .assert_eq(&text("hosts/beta/default.nix"));
+}
+
+#[test]
+fn hosts_of_one_kind_share_one_feature_unchanged() {
+    let beta = ALPHA.replace("alpha", "beta");
+    let (tree, _) = migrate(&format!("{ALPHA}{beta}"), &["beta", "alpha"]);
+    let text = |path: &str| tree.text(&TreePath::new(path).unwrap()).unwrap();
+    assert_eq!(
+        text("hosts/alpha/default.nix"),
+        text("hosts/beta/default.nix")
+    );
+    assert!(!text("modules/features/openssh.nix").contains("mkOption"));
+}
+
+#[test]
+fn a_list_that_nixpkgs_defines_too_needs_a_place_beside_the_host() {
+    let alpha = r#"#- /hosts/alpha/default.nix
+{ pkgs, ... }:
+{
+  environment.systemPackages = with pkgs; [
+    git
+    htop
+    jq
+    ripgrep
+    tmux
+    tree
+    vim
+  ];
+}
+#- /hosts/beta/default.nix
+{ }
+"#;
+    let (tree, report) = migrate(alpha, &["alpha"]);
+    expect![[r#"
+        alpha: Migrated, ["packages"]
+    "#]]
+    .assert_eq(&report);
+    let flake = tree.text(&TreePath::new("flake.nix").unwrap()).unwrap();
+    let list: Vec<&str> = flake
+        .lines()
+        .skip_while(|line| !line.contains("modules ="))
+        .take_while(|line| !line.contains("};\n") && !line.contains("in"))
+        .collect();
+    expect![[r#"
+                  modules = [
+                    (./hosts + "/${name}")
+                  ]
+                  ++ import ./modules/features
+                  ++ ["#]]
+    .assert_eq(&list.join("\n"));
+}
+
+/// All files below a directory of this repository, in memory.
+fn on_disk(directory: &str) -> Tree {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(directory);
+    let mut files = Vec::new();
+    let mut queue = vec![root.clone()];
+    while let Some(at) = queue.pop() {
+        for entry in std::fs::read_dir(&at).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                queue.push(path);
+            } else if let Ok(text) = std::fs::read_to_string(&path) {
+                let name = path
+                    .strip_prefix(&root)
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned();
+                files.push((name, text));
+            }
+        }
+    }
+    Tree::from_texts(
+        files
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str())),
+    )
+}
+
+/// Comments and lines of strings: what only the author can write.
+fn words(text: &str) -> Vec<String> {
+    let root = rnix::Root::parse(text).syntax();
+    root.descendants_with_tokens()
+        .filter_map(|it| it.into_token())
+        .filter(|token| {
+            matches!(
+                token.kind(),
+                rnix::SyntaxKind::TOKEN_COMMENT | rnix::SyntaxKind::TOKEN_STRING_CONTENT
+            )
+        })
+        .flat_map(|token| {
+            let lines = token.text().lines().map(|line| line.trim().to_owned());
+            lines.collect::<Vec<_>>()
+        })
+        .filter(|line| !line.is_empty())
+        .collect()
+}
+
+#[test]
+fn nothing_that_the_author_wrote_is_lost() {
+    let tree = on_disk("tests/fixtures/legacy");
+    let table = OptionTable::embedded();
+    let taxonomy = Taxonomy::embedded();
+    let fleet = Fleet::load(&tree, &table, &ParseCache::default());
+    let directory = TreePath::new("modules/features").unwrap();
+    let grouping = Grouping::default();
+    let mut migrated = 0;
+    for host in &fleet.hosts {
+        let catalogue = Catalogue {
+            host: Some(host),
+            fleet: Some(&fleet),
+            ..Catalogue::new(&table, &taxonomy)
+        };
+        let Some(entry) = super::host::entry(&tree, &fleet, host, &catalogue) else {
+            continue;
+        };
+        let request = Request {
+            host: &host.name,
+            entry: &entry,
+            namespace: "features",
+            directory: &directory,
+            grouping: &grouping,
+            position: Position::Head,
+            auto_import: false,
+            list: None,
+            roles: &[],
+        };
+        let (anatomy, groups) = dissect(&tree, &request, &catalogue).unwrap();
+        let none = BTreeMap::new();
+        let plan = propose(&tree, &anatomy, &groups, &request, &catalogue, &none).unwrap();
+        migrated += usize::from(!plan.features.is_empty());
+        let mut after = String::new();
+        for change in plan.changes.values() {
+            if let Change::Create { contents, .. } | Change::Modify { contents, .. } = change {
+                let text = std::str::from_utf8(contents).unwrap();
+                assert!(rnix::Root::parse(text).errors().is_empty(), "{text}");
+                assert!(!text.contains("{ };\n\n\n"), "{text}");
+                after.push_str(text);
+            }
+        }
+        if plan.changes.is_empty() {
+            continue;
+        }
+        for word in words(&anatomy.text) {
+            assert!(after.contains(&word), "{}: `{word}` is lost", host.name);
+        }
+    }
+    assert!(migrated >= 10, "{migrated} hosts");
+}
+
+#[test]
+fn whole_arguments_parameters_and_positions_stay() {
+    check(
+        r#"#- /h/default.nix
+site:
+args@{ pkgs, ... }:
+{
+  services.foo.a = args.pkgs;
+  services.bar.b = site;
+  services.baz.c = __curPos.file;
+  services.qux.d = pkgs.git;
+}
+"#,
+        expect![[r##"
+            #- /h/default.nix
+            site:
+            args@{ pkgs, ... }:
+            {
+              imports = [
+                ../modules/features/qux.nix
+              ];
+
+              features.qux.enable = true;
+
+              services.foo.a = args.pkgs;
+              services.bar.b = site;
+              services.baz.c = __curPos.file;
+            }
+            #- /modules/features/qux.nix
+            { config, lib, pkgs, ... }:
+            {
+              options.features.qux.enable = lib.mkEnableOption "qux";
+
+              config = lib.mkIf config.features.qux.enable {
+                services.qux.d = pkgs.git;
+              };
+            }
+            kept services.foo.a: uses `args`, all arguments of this file, as a value
+            kept services.bar.b: uses `site`, which whoever imports this file passes
+            kept services.baz.c: uses `__curPos`, its place in this file
+        "##]],
+    );
+}
+
+#[test]
+fn updates_and_recursive_sets_part_only_what_is_independent() {
+    check(
+        r#"#- /h/default.nix
+{ lib, ... }:
+rec {
+  time.timeZone = "UTC";
+  services.foo.zone = time.timeZone;
+  services.bar.enable = true;
+}
+// {
+  services.baz.enable = true;
+}
+"#,
+        expect![[r#"
+            kept time.timeZone: its set is recursive and other definitions read it by its bare name
+            kept services.foo.zone: a later operand of `//` replaces it
+            kept services.bar.enable: a later operand of `//` replaces it
+            kept services.baz.enable: a later operand of `//` replaces it
+        "#]],
+    );
+}
+
+#[test]
+fn merges_and_conditions_keep_their_level() {
+    check(
+        r#"#- /h/default.nix
+{ config, lib, ... }:
+{
+  imports = [ ./a.nix ] ++ lib.optional true ./b.nix;
+  options.x = lib.mkOption { };
+  config = lib.mkMerge [
+    { services.foo.enable = true; }
+    (lib.mkIf config.x {
+      services.foo.port = 1;
+      services.bar.port = lib.mkForce 2;
+    })
+  ];
+}
+"#,
+        expect![[r##"
+            #- /h/default.nix
+            { lib, ... }:
+            {
+              imports = [
+                ../modules/features/bar.nix
+                ../modules/features/foo.nix
+                ./a.nix
+              ] ++ lib.optional true ./b.nix;
+              options.x = lib.mkOption { };
+              config = lib.mkMerge [
+                {
+                  features = {
+                    bar.enable = true;
+                    foo.enable = true;
+                  };
+                }
+              ];
+            }
+            #- /modules/features/bar.nix
+            { config, lib, ... }:
+            {
+              options.features.bar.enable = lib.mkEnableOption "bar";
+
+              config = lib.mkIf config.features.bar.enable (lib.mkIf config.x {
+                services.bar.port = lib.mkForce 2;
+              });
+            }
+            #- /modules/features/foo.nix
+            { config, lib, ... }:
+            {
+              options.features.foo.enable = lib.mkEnableOption "foo";
+
+              config = lib.mkIf config.features.foo.enable (
+                lib.mkMerge [
+                  {
+                    services.foo.enable = true;
+                  }
+                  (lib.mkIf config.x {
+                    services.foo.port = 1;
+                  })
+                ]
+              );
+            }
+        "##]],
+    );
+}
+
+#[test]
+fn inherits_and_dynamic_names_move_as_they_are() {
+    check(
+        r#"#- /h/default.nix
+{ config, ... }:
+let
+  inherit (config.networking) hostName domain;
+  user = "u";
+in
+{
+  services.foo = {
+    inherit hostName;
+    enable = true;
+  };
+  users.users.${user}.isNormalUser = true;
+  services.bar."${user}-x" = [ { inherit user; } ];
+}
+"#,
+        expect![[r##"
+            #- /h/default.nix
+            { ... }:
+            {
+              imports = [
+                ../modules/features/bar.nix
+                ../modules/features/foo.nix
+                ../modules/features/users.nix
+              ];
+
+              features = {
+                bar.enable = true;
+                foo.enable = true;
+                users.enable = true;
+              };
+            }
+            #- /modules/features/bar.nix
+            { config, lib, ... }:
+            let
+              user = "u";
+            in
+            {
+              options.features.bar.enable = lib.mkEnableOption "bar";
+
+              config = lib.mkIf config.features.bar.enable {
+                services.bar."${user}-x" = [ { inherit user; } ];
+              };
+            }
+            #- /modules/features/foo.nix
+            { config, lib, ... }:
+            let
+              inherit (config.networking) hostName;
+            in
+            {
+              options.features.foo.enable = lib.mkEnableOption "foo";
+
+              config = lib.mkIf config.features.foo.enable {
+                services.foo = {
+                  inherit hostName;
+                  enable = true;
+                };
+              };
+            }
+            #- /modules/features/users.nix
+            { config, lib, ... }:
+            let
+              user = "u";
+            in
+            {
+              options.features.users.enable = lib.mkEnableOption "accounts and groups";
+
+              config = lib.mkIf config.features.users.enable {
+                users.users.${user}.isNormalUser = true;
+              };
+            }
+        "##]],
+    );
+}
+
+#[test]
+fn names_from_with_are_never_captured() {
+    check(
+        r#"#- /h/default.nix
+{ pkgs, ... }:
+{
+  environment.systemPackages = with pkgs; [ cfg lib git ];
+  services.foo.packages = with pkgs; [ cfg ];
+}
+"#,
+        expect![[r##"
+            #- /h/default.nix
+            { pkgs, ... }:
+            {
+              imports = [
+                ../modules/features/foo.nix
+              ];
+
+              features.foo.enable = true;
+
+              environment.systemPackages = with pkgs; [ cfg lib git ];
+            }
+            #- /modules/features/foo.nix
+            { config, lib, pkgs, ... }:
+            {
+              options.features.foo.enable = lib.mkEnableOption "foo";
+
+              config = lib.mkIf config.features.foo.enable {
+                services.foo.packages = with pkgs; [ cfg ];
+              };
+            }
+            kept environment.systemPackages: `lib` means something else in it than in a generated module
         "##]],
     );
 }
