@@ -159,6 +159,17 @@ impl Directory {
             }
         }
         fill(&mut self.keys, keys);
+        // The same key is the same machine, also where only its owner's list of
+        // peers gave it away.
+        let mut keys = FxHashMap::default();
+        for (from, found) in gathered.iter().enumerate() {
+            for peer in found.peers.iter().filter(|peer| peer.endpoint.is_some()) {
+                if let (Some(key), Some(host)) = (&peer.key, self.peer(from, peer, gathered)) {
+                    give(&mut keys, key.clone(), host);
+                }
+            }
+        }
+        fill(&mut self.keys, keys);
     }
 
     fn dialled(&self, peer: &Peer) -> Option<usize> {

@@ -8,18 +8,15 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use super::index::Index;
-use super::reduce::{Delayed, Reducer, Value, World};
-use super::rules::{self, Rule};
-use super::{Kind, Secret, scan};
+use super::reader::Reader;
+use super::reduce::{Delayed, HOLE, Reducer, Value, World};
+use super::{Kind, Secret, rules};
 use crate::config::Deploy;
 use crate::model::term::{Digest, Key, Term, TermKind as K};
 use crate::model::{Definition, Origin, Wrapper};
 use crate::problem::Span;
 use crate::syntax::hir::Name;
 use crate::tree::{Tree, TreePath};
-
-/// How deep sets and lists of a value are followed.
-const DEPTH: usize = 40;
 
 /// What a host says of itself and of others.
 #[derive(Debug, Default)]
@@ -65,6 +62,8 @@ pub struct Claim {
     pub path: String,
     /// The definition.
     pub span: Option<Span>,
+    /// Only a URL in an option of no known meaning says so.
+    pub by_url: bool,
 }
 
 /// A peer of a tunnel.
@@ -241,21 +240,20 @@ pub fn gather(index: &Index<'_>, host: usize, tree: &Tree, memo: &mut Memo) -> G
 }
 
 fn platform(view: &View<'_>) -> Option<String> {
-    let paths: [&[&str]; 4] = [
+    const PATHS: [&[&str]; 4] = [
         &["nixpkgs", "hostPlatform", "system"],
         &["nixpkgs", "hostPlatform"],
         &["nixpkgs", "localSystem", "system"],
         &["nixpkgs", "system"],
     ];
-    paths.iter().find_map(|path| {
-        let found = view.index.option(view.host, path);
-        found
-            .into_iter()
-            .filter(|(_, used)| *used == path.len())
-            .find_map(|(term, _)| match Reducer::new(view).value(&term) {
-                Value::Str(text) if !text.contains(super::reduce::HOLE) => Some(text.to_string()),
-                _ => None,
-            })
+    PATHS.iter().find_map(|path| {
+        let config = Term::new(K::Arg(Name::from("config")));
+        let keys = path.iter().map(|name| Key::Name(Name::from(*name)));
+        let asked = Term::select(config, keys.collect(), None);
+        match Reducer::new(view).value(&asked) {
+            Value::Str(text) if !text.contains(HOLE) => Some(text.to_string()),
+            _ => None,
+        }
     })
 }
 
@@ -303,296 +301,11 @@ fn read_definition(
             }
         });
     }
-    reader.served(&path);
+    reader.names_in(&path);
     let value = reader.reducer.value(&definition.value);
     reader.visit(&value.into(), &mut path, 0);
     view.reads.borrow_mut().drain(..).for_each(|host| {
         let path = definition.path_text();
         found.reads.push((host, path, definition.span.clone()));
     });
-}
-
-struct Reader<'r, 'w> {
-    reducer: Reducer<'w>,
-    definition: &'r Definition,
-    found: &'r mut Gathered,
-}
-
-impl Reader<'_, '_> {
-    /// A condition is certainly false.
-    fn is_off(&mut self) -> bool {
-        self.definition
-            .wrappers
-            .iter()
-            .any(|(_, wrapper)| match wrapper {
-                Wrapper::If(condition) => {
-                    matches!(self.reducer.value(condition), Value::Bool(false))
-                }
-                _ => false,
-            })
-    }
-
-    fn served(&mut self, path: &[Name]) {
-        if let [services, server, hosts, name, ..] = path
-            && &**services == "services"
-            && matches!(&**server, "nginx" | "caddy" | "httpd")
-            && &**hosts == "virtualHosts"
-        {
-            self.found
-                .served
-                .extend(scan::endpoint(name).map(str::to_owned));
-        }
-    }
-
-    fn visit(&mut self, delayed: &Delayed, path: &mut Vec<Name>, depth: usize) {
-        if depth > DEPTH {
-            return;
-        }
-        match self.reducer.force(delayed) {
-            Value::Str(text) => self.text(&text, path),
-            Value::List(items) | Value::Opaque(items) => {
-                for item in items.iter() {
-                    self.visit(item, path, depth + 1);
-                }
-            }
-            Value::Set(set) => {
-                self.set(&set, path);
-                for (name, value) in set.iter() {
-                    path.push(name.clone());
-                    self.served(path);
-                    self.visit(value, path, depth + 1);
-                    path.pop();
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn attribute(&mut self, set: &Attributes, names: &[&str]) -> Option<String> {
-        let found = names.iter().find_map(|name| set.get(*name))?;
-        match self.reducer.force(found) {
-            Value::Str(text) => Some(text.to_string()),
-            Value::Int(number) => Some(number.to_string()),
-            _ => None,
-        }
-    }
-
-    fn set(&mut self, set: &Attributes, path: &[Name]) {
-        let names: Vec<&str> = path.iter().map(|name| &**name).collect();
-        match rules::rule(&names) {
-            Some(Rule::Peers) => self.peer(set, path),
-            Some(Rule::Deploy) => {
-                let port = self
-                    .attribute(set, &["port"])
-                    .and_then(|port| port.parse().ok());
-                self.found.deploy = Some(Deploy {
-                    host: self.attribute(set, &["host"]),
-                    user: self.attribute(set, &["sshUser"]),
-                    port,
-                    build_on: self.attribute(set, &["buildOn"]),
-                });
-            }
-            Some(Rule::NeedKeys(kind)) => {
-                for name in set.keys() {
-                    if let Some(target) = scan::endpoint(name) {
-                        self.claim(kind, target, path);
-                    }
-                }
-            }
-            Some(Rule::Reservations) => {
-                let address = self
-                    .attribute(set, &["ip-address"])
-                    .and_then(|text| text.parse().ok());
-                if let (Some(address), Some(name)) = (address, self.attribute(set, &["hostname"])) {
-                    self.found.records.push((address, name));
-                }
-            }
-            Some(Rule::Secrets) if names.last() == Some(&"secrets") => {
-                for (name, secret) in set {
-                    let file = self.secret_file(secret);
-                    self.secret(name, &names, file);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn secret_file(&mut self, secret: &Delayed) -> Option<TreePath> {
-        let Value::Set(set) = self.reducer.force(secret) else {
-            return None;
-        };
-        if let Some(inner) = set.get("encrypted") {
-            return self.secret_file(&inner.clone());
-        }
-        let file = ["file", "sopsFile", "rekeyFile"]
-            .iter()
-            .find_map(|name| set.get(*name))?;
-        match self.reducer.force(file) {
-            Value::Path(path) => Some(path),
-            _ => None,
-        }
-    }
-
-    fn secret(&mut self, name: &str, above: &[&str], file: Option<TreePath>) {
-        let tool = match above.first() {
-            Some(&"age") => "agenix",
-            Some(&"sops") => "sops",
-            _ => "secrix",
-        };
-        self.found.secrets.push(Secret {
-            name: name.to_owned(),
-            tool,
-            file,
-            path: format!(
-                "{}.{}",
-                above.join("."),
-                crate::model::show::attribute(name)
-            ),
-            span: self.definition.span.clone(),
-        });
-    }
-
-    fn peer(&mut self, set: &Attributes, path: &[Name]) {
-        let Some(key) = self.attribute(set, &["publicKey", "PublicKey"]) else {
-            return;
-        };
-        let mut allowed = Vec::new();
-        for name in ["allowedIPs", "AllowedIPs"] {
-            if let Some(networks) = set.get(name) {
-                match self.reducer.force(networks) {
-                    Value::List(items) => {
-                        for item in items.iter() {
-                            allowed.push(self.reducer.text_of(item));
-                        }
-                    }
-                    Value::Str(text) => allowed.extend(scan::list(&text).map(str::to_owned)),
-                    _ => {}
-                }
-            }
-        }
-        let endpoint = self.attribute(set, &["endpoint", "Endpoint"]);
-        self.found.peers.push(Peer {
-            endpoint: endpoint.and_then(|text| scan::endpoint(&text).map(str::to_owned)),
-            key: Some(key),
-            allowed,
-            path: path.join("."),
-            span: self.definition.span.clone(),
-        });
-    }
-
-    fn claim(&mut self, kind: Kind, target: &str, path: &[Name]) {
-        if target.contains(super::reduce::HOLE) {
-            return;
-        }
-        let path: Vec<Key> = path.iter().cloned().map(Key::Name).collect();
-        self.found.claims.push(Claim {
-            kind,
-            target: target.to_ascii_lowercase(),
-            path: crate::model::path_text(&path),
-            span: self.definition.span.clone(),
-        });
-    }
-
-    fn text(&mut self, text: &str, path: &[Name]) {
-        let names: Vec<&str> = path.iter().map(|name| &**name).collect();
-        match rules::rule(&names) {
-            Some(Rule::Need(kind)) => {
-                // What a mount is of says which part of the text is the machine.
-                if kind == Kind::Storage && !scan::is_remote(text) && !is_host_option(&names) {
-                    return;
-                }
-                for target in scan::endpoints(text) {
-                    self.claim(kind, target, path);
-                }
-            }
-            Some(Rule::Directives(kind)) => {
-                for target in scan::directives(text) {
-                    self.claim(kind, target, path);
-                }
-            }
-            Some(Rule::HostName) => self.found.names.push(text.to_ascii_lowercase()),
-            Some(Rule::Domain) => self.found.domains.push(text.to_ascii_lowercase()),
-            Some(Rule::Address) => {
-                self.found
-                    .addresses
-                    .extend(scan::list(text).filter_map(scan::address));
-            }
-            Some(Rule::Served)
-                if matches!(
-                    names.last(),
-                    Some(&"serverName" | &"serverAliases" | &"fqdn")
-                ) =>
-            {
-                self.found.served.extend(
-                    scan::list(text)
-                        .filter_map(scan::endpoint)
-                        .map(str::to_owned),
-                );
-            }
-            Some(Rule::HostsFile) => {
-                let key = names
-                    .get(names.len().saturating_sub(1))
-                    .copied()
-                    .unwrap_or_default();
-                let line = format!("{key} {text}");
-                self.found.records.extend(scan::records(&line));
-            }
-            Some(Rule::Records) => self.found.records.extend(scan::records(text)),
-            Some(Rule::PublicKey) => self.found.keys.push(key_of(text)),
-            Some(Rule::KnownHosts) => {
-                if let [_, _, _, entry, attribute] = names.as_slice() {
-                    let known = self.found.known.entry((*entry).to_owned()).or_default();
-                    match *attribute {
-                        "publicKey" => known.1.push(key_of(text)),
-                        "hostNames" | "extraHostNames" => known.0.push(text.to_ascii_lowercase()),
-                        _ => {}
-                    }
-                }
-            }
-            Some(Rule::Secrets) => {}
-            None if !speaks_of_itself(&names) => {
-                for (scheme, target) in scan::urls(text) {
-                    let kind = if scan::is_storage_scheme(scheme) {
-                        Kind::Storage
-                    } else {
-                        Kind::Proxy
-                    };
-                    self.claim(kind, target, path);
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-type Attributes = std::collections::BTreeMap<Name, Delayed>;
-
-/// A key without the comment behind it.
-fn key_of(text: &str) -> String {
-    text.split_whitespace()
-        .take(2)
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-/// The value is the name of a machine and nothing else.
-fn is_host_option(path: &[&str]) -> bool {
-    path.last().is_some_and(|name| {
-        matches!(
-            *name,
-            "host" | "HOST" | "dbhost" | "hostname" | "discoverPortal"
-        )
-    })
-}
-
-/// Options by which a service learns its own address.
-fn speaks_of_itself(path: &[&str]) -> bool {
-    const OWN: [&str; 13] = [
-        "root_url", "rooturl", "external", "public", "base_url", "baseurl", "base-url", "domain",
-        "site", "homepage", "callback", "redirect", "origin",
-    ];
-    path.last().is_some_and(|name| {
-        let name = name.to_ascii_lowercase();
-        OWN.iter().any(|own| name.contains(own))
-    })
 }

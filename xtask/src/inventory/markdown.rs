@@ -7,7 +7,9 @@ use crate::problem::{Span, line_col};
 use crate::tree::Tree;
 
 fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('\n', " ")
+    text.replace('<', "&lt;")
+        .replace('|', "\\|")
+        .replace('\n', " ")
 }
 
 fn place(span: Option<&Span>, tree: &Tree) -> String {

@@ -11,6 +11,7 @@ mod gather;
 mod graph;
 mod index;
 mod place;
+mod reader;
 mod reduce;
 mod rules;
 mod scan;
@@ -24,6 +25,7 @@ pub mod svg;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
+use rustc_hash::FxHashSet;
 use serde::Serialize;
 
 use crate::config::{Config, Deploy};
@@ -207,6 +209,7 @@ impl Inventory {
             tree,
             directory: &directory,
             gathered: &gathered,
+            behind: behind(&directory, &gathered),
         };
         let needs: Vec<Vec<Need>> = (0..fleet.hosts.len())
             .into_par_iter()
@@ -296,6 +299,29 @@ struct Context<'a> {
     tree: &'a Tree,
     directory: &'a Directory,
     gathered: &'a [Gathered],
+    /// Names that reverse proxies answer to, each with a host behind it.
+    behind: FxHashSet<(String, usize)>,
+}
+
+/// Which hosts stand behind the names that reverse proxies answer to.
+fn behind(directory: &Directory, gathered: &[Gathered]) -> FxHashSet<(String, usize)> {
+    let mut behind = FxHashSet::default();
+    for found in gathered {
+        for claim in found
+            .claims
+            .iter()
+            .filter(|claim| claim.kind == Kind::Proxy)
+        {
+            let name = found.served.iter().find(|name| {
+                claim.path.contains(&format!("\"{name}\""))
+                    || claim.path.contains(&format!(".{name}."))
+            });
+            if let (Some(name), Some(host)) = (name, directory.find(&claim.target)) {
+                behind.insert((name.to_ascii_lowercase(), host));
+            }
+        }
+    }
+    behind
 }
 
 impl Context<'_> {
@@ -325,6 +351,10 @@ impl Context<'_> {
                 });
             };
         for claim in &found.claims {
+            // A service that knows the name under which it is published.
+            if claim.by_url && self.behind.contains(&(claim.target.clone(), from)) {
+                continue;
+            }
             let host = self.directory.find(&claim.target);
             add(host, claim.kind, &claim.path, &claim.span, &[&claim.target]);
         }

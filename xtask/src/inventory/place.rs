@@ -64,7 +64,9 @@ fn word(text: &str, name: &str) -> Option<(usize, usize)> {
                 Some('.') => after.next().filter(|c| c.is_ascii_digit()),
                 next => next,
             };
-            !before.is_some_and(|c| part_of_word(c) || c == '.') && !next.is_some_and(part_of_word)
+            let read = text[..*start].ends_with("nixosConfigurations.");
+            !before.is_some_and(|c| part_of_word(c) || c == '.' && !read)
+                && !next.is_some_and(part_of_word)
         })
 }
 

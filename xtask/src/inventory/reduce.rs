@@ -6,11 +6,12 @@
 //! its parts, so that the texts inside it can still be read.
 
 mod functions;
+mod select;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::model::term::{Key, ParamTerm, Term, TermKind as K};
+use crate::model::term::{ParamTerm, Term, TermKind as K};
 use crate::syntax::hir::{BinaryOp, Name, UnaryOp};
 use crate::tree::TreePath;
 
@@ -57,6 +58,10 @@ pub enum Value {
     Lambda(Rc<(ParamTerm, Term, Env)>),
     /// A function of the library with its first arguments.
     Function(functions::Function, Rc<[Delayed]>),
+    /// nixpkgs' library, or a part of it.
+    Library,
+    /// A host's configuration at a path; `None` is the host at hand.
+    Config(Option<Rc<str>>, Rc<[String]>),
     /// Not known; what it is made of.
     Opaque(Rc<[Delayed]>),
 }
@@ -217,16 +222,22 @@ impl<'w> Reducer<'w> {
                 _ => Value::opaque([]),
             },
             K::Binary(op, left, right) => self.binary(*op, left, right, env),
+            K::Global(name) if &**name == "builtins" => Value::Library,
             K::Global(name) => functions::value(name),
+            K::Arg(name) if &**name == "lib" => Value::Library,
+            K::Arg(name) if &**name == "config" => Value::Config(None, Rc::from([])),
             K::WithVar(name, scopes) => {
-                if scopes.iter().any(is_library) {
-                    return functions::value(name);
-                }
                 for scope in scopes {
-                    if let Value::Set(set) = self.eval(scope, env)
-                        && let Some(found) = set.get(name)
-                    {
-                        return self.force(&found.clone());
+                    match self.eval(scope, env) {
+                        Value::Set(set) => {
+                            if let Some(found) = set.get(name) {
+                                return self.force(&found.clone());
+                            }
+                        }
+                        Value::Library if functions::is_known(name) => {
+                            return functions::value(name);
+                        }
+                        _ => {}
                     }
                 }
                 Value::opaque([])
@@ -266,69 +277,6 @@ impl<'w> Reducer<'w> {
             Some(default) => self.eval(&default, &Some(frame)),
             None => Value::opaque([]),
         }
-    }
-
-    fn key(&mut self, key: &Key, env: &Env) -> String {
-        match key {
-            Key::Name(name) => name.to_string(),
-            Key::Term(term) => self.text_of(&Delayed::Code(term.clone(), env.clone())),
-        }
-    }
-
-    fn select(&mut self, base: &Term, keys: &[Key], default: Option<&Term>, env: &Env) -> Value {
-        if is_library_path(base, keys)
-            && let Some(Key::Name(name)) = keys.last()
-        {
-            return functions::value(name);
-        }
-        let names: Vec<String> = keys.iter().map(|key| self.key(key, env)).collect();
-        let found = self.path_in(base, &names, env);
-        match (found, default) {
-            (Some(value), _) => value,
-            (None, Some(default)) => self.eval(default, env),
-            (None, None) => Value::opaque([]),
-        }
-    }
-
-    /// `None` if it is certain or likely that there is nothing at the path.
-    fn path_in(&mut self, base: &Term, names: &[String], env: &Env) -> Option<Value> {
-        let path: Vec<&str> = names.iter().map(String::as_str).collect();
-        let (host, rest) = match (base.kind(), path.as_slice()) {
-            (K::Arg(arg), rest) if &**arg == "config" => (None, rest),
-            (K::Flake, ["nixosConfigurations", host, "config", rest @ ..]) => (Some(*host), rest),
-            (K::Arg(arg), [host, "config", rest @ ..]) if &**arg == "nodes" => (Some(*host), rest),
-            (_, names) => {
-                let value = self.eval(base, env);
-                return self.walk(value, names);
-            }
-        };
-        if let Some(host) = host {
-            self.world.read(host);
-        }
-        for (term, used) in self.world.option(host, rest) {
-            // Arguments of another host's modules are not this one's.
-            let value = if host.is_some() && !is_plain(&term) {
-                Value::opaque([])
-            } else {
-                self.eval(&term, &None)
-            };
-            let found = rest.get(used..).and_then(|rest| self.walk(value, rest));
-            if found.is_some() {
-                return found;
-            }
-        }
-        None
-    }
-
-    fn walk(&mut self, mut value: Value, names: &[&str]) -> Option<Value> {
-        for name in names {
-            value = match value {
-                Value::Set(set) => self.force(&set.get(*name)?.clone()),
-                Value::Opaque(_) => return Some(Value::opaque([])),
-                _ => return None,
-            };
-        }
-        Some(value)
     }
 
     fn binary(&mut self, op: BinaryOp, left: &Term, right: &Term, env: &Env) -> Value {
@@ -421,35 +369,4 @@ fn equal(a: &Value, b: &Value) -> Option<bool> {
         (Value::Str(_), Value::Str(_)) => return None,
         (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
     })
-}
-
-/// nixpkgs' library by one of its usual names.
-fn is_library(term: &Term) -> bool {
-    match term.kind() {
-        K::Arg(name) => &**name == "lib",
-        K::Select(base, keys, None) => is_library_path(base, keys),
-        K::Global(name) => &**name == "builtins",
-        _ => false,
-    }
-}
-
-/// Whether `base.keys` is the library or in it.
-fn is_library_path(base: &Term, keys: &[Key]) -> bool {
-    match base.kind() {
-        K::Arg(name) if &**name == "lib" => true,
-        K::Arg(name) if &**name == "pkgs" => {
-            matches!(keys.first(), Some(Key::Name(name)) if &**name == "lib")
-        }
-        K::Input(_) => matches!(keys.first(), Some(Key::Name(name)) if &**name == "lib"),
-        _ => false,
-    }
-}
-
-/// Nothing of a module's arguments occurs.
-fn is_plain(term: &Term) -> bool {
-    let mut plain = true;
-    term.walk(&mut |term| {
-        plain &= !matches!(term.kind(), K::Arg(_) | K::ArgSet(_));
-    });
-    plain
 }

@@ -17,7 +17,9 @@ pub enum Rule {
     Need(Kind),
     /// A program's configuration as text, in which directives name them.
     Directives(Kind),
-    /// Names of its attributes are hosts that this one needs.
+    /// A program's configuration as text, in which URLs name them.
+    Urls(Kind),
+    /// The last component of the path is a host that this one needs.
     NeedKeys(Kind),
     /// What the host is called.
     HostName,
@@ -202,6 +204,10 @@ const RULES: &[(&str, Rule)] = &[
     ("services.rsyslogd.extraConfig", R::Directives(Metrics)),
     ("services.syslog-ng.extraConfig", R::Directives(Metrics)),
     ("services.zabbixAgent.server", R::Need(Metrics)),
+    ("services.alloy.**", R::Urls(Metrics)),
+    ("services.vector.**", R::Urls(Metrics)),
+    ("services.fluent-bit.**", R::Urls(Metrics)),
+    ("services.opentelemetry-collector.**", R::Urls(Metrics)),
     ("services.loki.**", R::Nothing),
     // requests that are handed on
     (
@@ -224,7 +230,7 @@ const RULES: &[(&str, Rule)] = &[
         "services.nginx.virtualHosts.*.extraConfig",
         R::Directives(Proxy),
     ),
-    ("services.nginx.upstreams.*.servers.**", R::NeedKeys(Proxy)),
+    ("services.nginx.upstreams.*.servers.*", R::NeedKeys(Proxy)),
     (
         "services.nginx.upstreams.*.extraConfig",
         R::Directives(Proxy),

@@ -26,7 +26,8 @@ const DIRECTIVES: &[&str] = &[
 ];
 
 /// The host part of an endpoint: `http://x:80/y`, `x:80`, `[::1]:80`, `u@x:/y`,
-/// `//x/share`, `x/24`, `rest:http://x/`, `192.0.2.4@853#name`, `/domain/x`.
+/// `//x/share`, `x/24`, `rest:http://x/`, `ADDRESS@853#name` and the
+/// `/DOMAIN/ADDRESS` of dnsmasq.
 /// `None` for what names a place on the machine itself.
 pub fn endpoint(text: &str) -> Option<&str> {
     let text =
@@ -170,7 +171,8 @@ pub fn directives(text: &str) -> Vec<&str> {
 }
 
 /// Names that a text gives addresses: `ADDRESS NAME…` of hosts files,
-/// `NAME. IN A ADDRESS` of zones, `/NAME/ADDRESS` and `NAME,ADDRESS` of dnsmasq.
+/// `NAME. IN A ADDRESS` of zones, `/NAME/ADDRESS` and
+/// `NAME,ADDRESS` of dnsmasq.
 pub fn records(text: &str) -> Vec<(IpAddr, String)> {
     let mut found = Vec::new();
     for line in text.lines() {

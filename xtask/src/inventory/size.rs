@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use crate::model::term::Key;
-use crate::model::{Fleet, Host, Origin};
-use crate::taxonomy::{Class, Taxonomy};
+use crate::model::{Definition, Fleet, Host, Origin};
+use crate::taxonomy::{Class, Taxonomy, derived_feature};
 use crate::tree::{Tree, TreePath};
 
 /// How often module files are imported: by this many hosts.
@@ -30,8 +30,8 @@ pub fn importers(fleet: &Fleet) -> Importers {
 /// Sizes of one host.
 #[derive(Debug, Default)]
 pub struct Size {
-    /// The file that makes the host: of its own module files one nearest to the
-    /// flake, the largest of them.
+    /// The file that makes the host: of its own module files the nearest to the
+    /// flake, and of those the one with most concerns.
     pub entry: Option<TreePath>,
     /// Module files that no other host imports.
     pub own: Vec<TreePath>,
@@ -48,34 +48,47 @@ pub struct Size {
 /// Measures a host.
 pub fn measure(host: &Host, importers: &Importers, taxonomy: &Taxonomy, tree: &Tree) -> Size {
     let mut size = Size::default();
-    let mut best: Option<(usize, usize)> = None;
+    let mut files: Vec<(usize, &TreePath)> = Vec::new();
     for module in &host.modules {
-        let Origin::File(path) = &module.origin else {
-            continue;
-        };
-        if importers.get(path) != Some(&1) || size.own.contains(path) {
-            continue;
-        }
-        let lines = tree.text(path).map_or(0, |text| text.lines().count());
-        size.own.push(path.clone());
-        size.lines += lines;
-        let better = best.is_none_or(|(level, most)| {
-            (module.level, std::cmp::Reverse(lines)) < (level, std::cmp::Reverse(most))
-        });
-        if better {
-            best = Some((module.level, lines));
-            size.entry = Some(path.clone());
-            size.entry_lines = lines;
+        if let Origin::File(path) = &module.origin
+            && !files.iter().any(|(_, known)| *known == path)
+        {
+            files.push((module.level, path));
         }
     }
-    size.own.sort();
-    if let Some(text) = size.entry.as_ref().and_then(|entry| tree.text(entry).ok()) {
-        inline(host, taxonomy, &text, &mut size);
+    let sharing = |path: &TreePath| importers.get(path).copied().unwrap_or(1);
+    for (_, path) in files.iter().filter(|(_, path)| sharing(path) == 1) {
+        size.own.push((*path).clone());
+        size.lines += tree.text(path).map_or(0, |text| text.lines().count());
+    }
+    // A host whose files all serve others too is made by the nearest of them.
+    if !size.own.is_empty() {
+        files.retain(|(_, path)| sharing(path) == 1);
+    }
+    let Some(nearest) = files
+        .iter()
+        .map(|(level, path)| (*level, sharing(path)))
+        .min()
+    else {
+        return size;
+    };
+    for (level, path) in files {
+        if (level, sharing(path)) != nearest {
+            continue;
+        }
+        let Ok(text) = tree.text(path) else { continue };
+        let concerns = Concerns::of(host, taxonomy, path, &text);
+        if size.entry.is_none() || concerns.count > size.features.values().sum() {
+            size.entry = Some(path.clone());
+            size.entry_lines = text.lines().count();
+            size.monolithic_share = concerns.share();
+            size.features = concerns.features;
+        }
     }
     size
 }
 
-/// What a line of the entry is for; later definitions of a line give way.
+/// What a line is for; later definitions of a line give way.
 #[derive(Clone)]
 enum Line {
     Blank,
@@ -84,69 +97,86 @@ enum Line {
     Kept,
 }
 
-fn inline(host: &Host, taxonomy: &Taxonomy, text: &str, size: &mut Size) {
-    let mut lines: Vec<Line> = text
-        .lines()
-        .map(|line| match line.trim() {
-            "" => Line::Blank,
-            _ => Line::Other,
-        })
-        .collect();
-    let mut starts: Vec<usize> = vec![0];
-    starts.extend(text.match_indices('\n').map(|(at, _)| at + 1));
-    let line_of = |offset: u32| {
-        starts
-            .partition_point(|start| *start <= offset as usize)
-            .saturating_sub(1)
-    };
-    for definition in &host.definitions {
-        let Some(span) = definition
-            .span
-            .as_ref()
-            .filter(|span| Some(&span.path) == size.entry.as_ref())
-        else {
-            continue;
-        };
-        let path: Vec<&str> = definition
-            .path
-            .iter()
-            .map(|key| match key {
-                Key::Name(name) => &**name,
-                Key::Term(_) => "<computed>",
+/// Lines of a file by what they are for.
+struct Concerns {
+    features: BTreeMap<String, usize>,
+    count: usize,
+    written: usize,
+}
+
+impl Concerns {
+    fn of(host: &Host, taxonomy: &Taxonomy, path: &TreePath, text: &str) -> Self {
+        let mut lines: Vec<Line> = text
+            .lines()
+            .map(|line| match line.trim() {
+                "" => Line::Blank,
+                _ => Line::Other,
             })
             .collect();
-        let (from, to) = (line_of(span.start), line_of(span.end.saturating_sub(1)));
-        let kind = match taxonomy.classify(&path) {
-            // A switch of the repository's own module is a composition.
-            _ if is_own_option(host, &path) => Line::Kept,
-            Class::Host(_) => Line::Kept,
-            Class::Feature(name) => Line::Concern(name.to_owned()),
-            Class::Unmatched => match crate::taxonomy::derived_feature(&path) {
-                Some(name) => Line::Concern(name),
-                None => Line::Kept,
-            },
+        let mut starts: Vec<usize> = vec![0];
+        starts.extend(text.match_indices('\n').map(|(at, _)| at + 1));
+        let line_of = |offset: u32| {
+            starts
+                .partition_point(|start| *start <= offset as usize)
+                .saturating_sub(1)
         };
-        for line in lines.iter_mut().take(to + 1).skip(from) {
-            if matches!(line, Line::Other) {
-                *line = kind.clone();
+        for definition in &host.definitions {
+            let Some(span) = definition.span.as_ref().filter(|span| span.path == *path) else {
+                continue;
+            };
+            let kind = purpose(host, taxonomy, definition);
+            let (from, to) = (line_of(span.start), line_of(span.end.saturating_sub(1)));
+            for line in lines.iter_mut().take(to + 1).skip(from) {
+                if matches!(line, Line::Other) {
+                    *line = kind.clone();
+                }
             }
         }
-    }
-    let (mut written, mut concerns) = (0_usize, 0_usize);
-    for line in &lines {
-        match line {
-            Line::Blank => {}
-            Line::Concern(feature) => {
-                written += 1;
-                concerns += 1;
-                *size.features.entry(feature.clone()).or_default() += 1;
+        let mut found = Self {
+            features: BTreeMap::new(),
+            count: 0,
+            written: 0,
+        };
+        for line in lines {
+            match line {
+                Line::Blank => {}
+                Line::Concern(feature) => {
+                    found.written += 1;
+                    found.count += 1;
+                    *found.features.entry(feature).or_default() += 1;
+                }
+                Line::Kept | Line::Other => found.written += 1,
             }
-            Line::Kept | Line::Other => written += 1,
         }
+        found
     }
-    if written > 0 {
+
+    fn share(&self) -> f64 {
+        if self.written == 0 {
+            return 0.0;
+        }
         // Three digits say all there is to say.
-        size.monolithic_share = ((concerns * 1000 + written / 2) / written) as f64 / 1000.0;
+        ((self.count * 1000 + self.written / 2) / self.written) as f64 / 1000.0
+    }
+}
+
+fn purpose(host: &Host, taxonomy: &Taxonomy, definition: &Definition) -> Line {
+    let path: Vec<&str> = definition
+        .path
+        .iter()
+        .map(|key| match key {
+            Key::Name(name) => &**name,
+            Key::Term(_) => "<computed>",
+        })
+        .collect();
+    if is_own_option(host, &path) {
+        // A switch of the repository's own module is a composition.
+        return Line::Kept;
+    }
+    match taxonomy.classify(&path) {
+        Class::Host(_) => Line::Kept,
+        Class::Feature(name) => Line::Concern(name.to_owned()),
+        Class::Unmatched => derived_feature(&path).map_or(Line::Kept, Line::Concern),
     }
 }
 

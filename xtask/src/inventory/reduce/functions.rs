@@ -78,6 +78,25 @@ pub fn value(name: &str) -> Value {
     )
 }
 
+/// Whether a name is one of these functions.
+pub fn is_known(name: &str) -> bool {
+    Function::named(name).is_some()
+}
+
+/// `lib.NAME`: a function, or a part of the library such as `lib.strings`.
+pub fn member(name: &str) -> Value {
+    if is_known(name)
+        || !matches!(
+            name,
+            "attrsets" | "lists" | "strings" | "modules" | "trivial"
+        )
+    {
+        value(name)
+    } else {
+        Value::Library
+    }
+}
+
 fn call(function: &Delayed, argument: Delayed) -> Delayed {
     Delayed::Call(Rc::new((function.clone(), argument)))
 }
