@@ -4,14 +4,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use rnix::{SyntaxKind, SyntaxNode};
+use rnix::SyntaxKind;
 use rowan::ast::AstNode;
 
 use super::anatomy::{Anatomy, Block, Entry, ItemId, Value};
 use super::comments::{Slot, span};
 use super::reindent::Lines;
-use crate::edit::TextEdit;
 use crate::tree::TreePath;
+
+mod ownership;
+mod remove;
+mod select;
+
+pub use select::selects;
+use select::{all_blocks, selects_entry};
 
 /// A file, taken apart, with what copying text out of it needs.
 pub struct Carver<'a> {
@@ -97,96 +103,6 @@ impl<'a> Carver<'a> {
             Entry::Group { items, .. } => items.clone().all(|id| self.moved.contains(&id)),
             Entry::Frame => false,
         }
-    }
-
-    /// Decides which section headers and loose comments leave, and with whom.
-    fn assign_comments(&mut self, block: &Block) {
-        let gone: Vec<bool> = block.entries.iter().map(|entry| self.gone(entry)).collect();
-        for (at, slot) in block.slots.slots.iter().enumerate() {
-            let section_gone = block
-                .slots
-                .slots
-                .iter()
-                .zip(&gone)
-                .all(|(other, gone)| other.section != slot.section || *gone);
-            if section_gone && !slot.headers.is_empty() {
-                if let Some(owner) = first_item(&block.entries[at]) {
-                    self.give(owner, &slot.headers);
-                }
-            }
-            for loose in &slot.loose {
-                let paths = self.commented_paths(loose);
-                let related = |entry: &Entry| {
-                    first_item(entry)
-                        .and_then(|id| self.anatomy.items.get(id))
-                        .is_some_and(|item| {
-                            let depth = item.path.len().saturating_sub(prefix_len(block, item));
-                            let own = &item.path[item.path.len() - depth..];
-                            paths.iter().any(|path| {
-                                let shared =
-                                    own.iter().zip(path).take_while(|(a, b)| a == b).count();
-                                shared >= 2.min(own.len()).min(path.len()).max(1)
-                            })
-                        })
-                };
-                let before = at.checked_sub(1);
-                let owner = [before, Some(at)]
-                    .into_iter()
-                    .flatten()
-                    .find(|&candidate| gone[candidate] && related(&block.entries[candidate]));
-                if let Some(owner) = owner.and_then(|owner| {
-                    if owner == at {
-                        first_item(&block.entries[at])
-                    } else {
-                        last_item(&block.entries[owner])
-                    }
-                }) {
-                    self.give(owner, std::slice::from_ref(loose));
-                }
-            }
-        }
-    }
-
-    /// Comments at the end of a set that is split up and goes follow its last
-    /// entry.
-    fn assign_tail(&mut self, block: &Block) {
-        let Some((slot, entry)) = block.slots.slots.last().zip(block.entries.last()) else {
-            return;
-        };
-        let range = slot.extent.end..block.slots.close_start;
-        let text = self.anatomy.slice(range.clone());
-        let trimmed = text.trim();
-        if trimmed.is_empty() || !block.entries.iter().all(|entry| self.gone(entry)) {
-            return;
-        }
-        let start = range.start + (text.len() - text.trim_start().len());
-        if let Some(owner) = last_item(entry) {
-            self.give(owner, &[start..start + trimmed.len()]);
-        }
-    }
-
-    fn give(&mut self, owner: ItemId, ranges: &[Range<usize>]) {
-        for range in ranges {
-            self.leaving.insert(range.start);
-            self.owned.entry(owner).or_default().push(range.clone());
-        }
-    }
-
-    /// The paths that a block of commented-out code binds.
-    fn commented_paths(&self, range: &Range<usize>) -> Vec<Vec<String>> {
-        let mut code = String::from("{\n");
-        for line in self.anatomy.slice(range.clone()).lines() {
-            code.push_str(line.trim_start().trim_start_matches('#'));
-            code.push('\n');
-        }
-        code.push('}');
-        rnix::Root::parse(&code)
-            .syntax()
-            .descendants()
-            .filter_map(rnix::ast::AttrpathValue::cast)
-            .filter_map(|binding| binding.attrpath())
-            .map(|path| super::anatomy::static_path(&path).0)
-            .collect()
     }
 
     /// The text of the selected items of a value that stands at the top of a
@@ -449,202 +365,8 @@ impl<'a> Carver<'a> {
         self.lines
             .copy(&self.anatomy.text, range, delta, &copy.replace)
     }
-
-    /// Whether anything of a set stays.
-    pub fn keeps_any(&self, block: &Block) -> bool {
-        block.entries.iter().any(|entry| !self.gone(entry))
-    }
-
-    /// The edits that take the moved items out of their file; the set `home`
-    /// stays even if nothing is left in it.
-    pub fn removals(&self, home: Option<&SyntaxNode>) -> Vec<TextEdit> {
-        let mut edits = Vec::new();
-        for config in &self.anatomy.configs {
-            self.remove_from(&config.value, home, &mut edits);
-        }
-        edits
-    }
-
-    fn remove_from(&self, value: &Value, home: Option<&SyntaxNode>, edits: &mut Vec<TextEdit>) {
-        match value {
-            Value::Opaque(_) => {}
-            Value::Set(block) => self.remove_from_block(block, home, edits),
-            Value::Around { inner, .. } => self.remove_from(inner, home, edits),
-            Value::Update { left, right, .. } => {
-                self.remove_from(left, home, edits);
-                self.remove_from(right, home, edits);
-            }
-            Value::Merge { elements, .. } => {
-                for (node, value) in elements {
-                    if self.is_emptied(value) && Some(value.node()) != home {
-                        let range = span(node.text_range());
-                        edits.push(self.with_space_before(range));
-                    } else {
-                        self.remove_from(value, home, edits);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Whether nothing would be left of a value.
-    fn is_emptied(&self, value: &Value) -> bool {
-        let blocks = value.blocks();
-        !blocks.is_empty()
-            && blocks.iter().all(|block| {
-                !block.entries.is_empty() && block.entries.iter().all(|entry| self.gone(entry))
-            })
-            && !matches!(value, Value::Merge { elements, .. }
-                if elements.iter().any(|(_, value)| matches!(value, Value::Opaque(_))))
-    }
-
-    fn with_space_before(&self, range: Range<usize>) -> TextEdit {
-        let before = self.anatomy.text.get(..range.start).unwrap_or_default();
-        TextEdit {
-            range: before.trim_end().len()..range.end,
-            insert: String::new(),
-        }
-    }
-
-    fn remove_from_block(
-        &self,
-        block: &Block,
-        home: Option<&SyntaxNode>,
-        edits: &mut Vec<TextEdit>,
-    ) {
-        let mut kept_before = false;
-        let mut removed_before = false;
-        for (slot, entry) in block.slots.slots.iter().zip(&block.entries) {
-            let mut stays: Vec<&Range<usize>> = slot
-                .headers
-                .iter()
-                .chain(&slot.loose)
-                .filter(|range| !self.leaving.contains(&range.start))
-                .collect();
-            stays.sort_by_key(|range| range.start);
-            if self.gone(entry) {
-                // What stays of the comments keeps the space before it.
-                let mut at = slot.extent.start;
-                for range in &stays {
-                    let lead = self.space_start(range.start).max(at);
-                    push_removal(edits, at..lead);
-                    at = range.end;
-                    kept_before = true;
-                }
-                push_removal(edits, at..slot.extent.end);
-                removed_before = true;
-                continue;
-            }
-            // Loose comments may leave with the slot before.
-            for range in slot.headers.iter().chain(&slot.loose) {
-                if self.leaving.contains(&range.start) {
-                    push_removal(edits, self.space_start(range.start)..range.end);
-                }
-            }
-            if removed_before && !kept_before {
-                let end = self.anatomy.text.len();
-                let lead = self.anatomy.slice(slot.extent.start..end);
-                let space = &lead[..lead.len() - lead.trim_start().len()];
-                let newlines = space.matches('\n').count();
-                if newlines > 1
-                    && let Some(last) = space.rfind('\n')
-                {
-                    push_removal(edits, slot.extent.start..slot.extent.start + last);
-                }
-            }
-            kept_before = true;
-            if let Entry::Group { value, .. } = entry {
-                self.remove_from(value, home, edits);
-            }
-        }
-    }
-
-    /// Start of the white space that ends at `at`.
-    fn space_start(&self, at: usize) -> usize {
-        let before = self.anatomy.text.get(..at).unwrap_or_default();
-        before.trim_end().len()
-    }
-}
-
-fn push_removal(edits: &mut Vec<TextEdit>, range: Range<usize>) {
-    if !range.is_empty() {
-        edits.push(TextEdit {
-            range,
-            insert: String::new(),
-        });
-    }
 }
 
 fn signed(value: usize) -> isize {
     isize::try_from(value).unwrap_or(isize::MAX)
-}
-
-/// How many names of an item's path stand outside of a block.
-fn prefix_len(block: &Block, item: &super::anatomy::Item) -> usize {
-    let node = &item.node;
-    let mut inside = 0;
-    let mut current: Option<SyntaxNode> = Some(node.clone());
-    while let Some(it) = current {
-        if it == block.set {
-            break;
-        }
-        if let Some(binding) = rnix::ast::AttrpathValue::cast(it.clone()) {
-            inside += binding
-                .attrpath()
-                .map_or(0, |path| super::anatomy::static_path(&path).0.len());
-        } else if it.kind() == SyntaxKind::NODE_INHERIT {
-            inside += 1;
-        }
-        current = it.parent();
-    }
-    item.path.len().saturating_sub(inside)
-}
-
-fn first_item(entry: &Entry) -> Option<ItemId> {
-    match entry {
-        Entry::Leaf(id) => Some(*id),
-        Entry::Group { items, .. } => items.clone().next(),
-        Entry::Frame => None,
-    }
-}
-
-fn last_item(entry: &Entry) -> Option<ItemId> {
-    match entry {
-        Entry::Leaf(id) => Some(*id),
-        Entry::Group { items, .. } => items.clone().next_back(),
-        Entry::Frame => None,
-    }
-}
-
-fn selects_entry(entry: &Entry, select: &BTreeSet<ItemId>) -> bool {
-    match entry {
-        Entry::Leaf(id) => select.contains(id),
-        Entry::Group { items, .. } => items.clone().any(|id| select.contains(&id)),
-        Entry::Frame => false,
-    }
-}
-
-/// Whether any selected item is inside of a value.
-pub fn selects(value: &Value, select: &BTreeSet<ItemId>) -> bool {
-    value
-        .blocks()
-        .iter()
-        .flat_map(|block| &block.entries)
-        .any(|entry| selects_entry(entry, select))
-}
-
-/// All literal sets of a value, nested groups included.
-fn all_blocks(value: &Value) -> Vec<&Block> {
-    let mut found = Vec::new();
-    let mut queue: Vec<&Value> = vec![value];
-    while let Some(value) = queue.pop() {
-        for block in value.blocks() {
-            found.push(block);
-            queue.extend(block.entries.iter().filter_map(|entry| match entry {
-                Entry::Group { value, .. } => Some(value),
-                _ => None,
-            }));
-        }
-    }
-    found
 }

@@ -1,19 +1,21 @@
 //! The host's side: what leaves its file, what it imports, what it switches on.
 
-use std::collections::BTreeSet;
-
 use rnix::SyntaxKind;
 use rnix::ast::{self, Expr};
 use rowan::ast::AstNode;
 
-use super::anatomy::{Anatomy, Block, Entry, NotAModule, Value, static_path};
+use super::anatomy::{Anatomy, Block, Entry, Value, static_path};
 use super::carve::Carver;
 use super::comments::{Slot, span};
-use super::emit::format_formals;
 use super::reindent::Lines;
-use super::scope;
 use crate::edit::{Overlap, TextEdit, TextEdits};
 use crate::tree::TreePath;
+
+mod formals;
+mod imports;
+
+use formals::prune_formals;
+use imports::{extend_imports, relative_imports};
 
 /// Where new elements go in a list of imports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -325,14 +327,6 @@ fn starts_with(slot: &Slot, namespace: &str) -> bool {
         })
 }
 
-fn relative_imports(anatomy: &Anatomy, imports: &[TreePath]) -> Vec<String> {
-    let directory = anatomy.path.parent().unwrap_or_else(TreePath::root);
-    imports
-        .iter()
-        .map(|path| path.relative_to(&directory))
-        .collect()
-}
-
 /// The settings as text at two columns, without the last newline.
 fn features_text(composition: &Composition<'_>, indent: usize) -> String {
     let pad = " ".repeat(indent);
@@ -380,149 +374,4 @@ fn indented(value: &str, indent: usize) -> String {
     let root = rnix::Root::parse(value).syntax();
     let delta = isize::try_from(indent).unwrap_or(0);
     Lines::of(&root).copy(value, 0..value.len(), delta, &[])
-}
-
-/// Adds elements to the list of imports.
-fn extend_imports(
-    anatomy: &Anatomy,
-    imports: &super::anatomy::Imports,
-    paths: &[String],
-    position: Position,
-) -> TextEdit {
-    let Some(list) = &imports.list else {
-        let range = span(imports.value.text_range());
-        let old = anatomy.slice(range.clone());
-        let atom = matches!(
-            imports.value.kind(),
-            SyntaxKind::NODE_APPLY
-                | SyntaxKind::NODE_SELECT
-                | SyntaxKind::NODE_IDENT
-                | SyntaxKind::NODE_PAREN
-        );
-        let old = if atom {
-            old.to_owned()
-        } else {
-            format!("({old})")
-        };
-        let new = format!("[\n    {}\n  ]", paths.join("\n    "));
-        let insert = match position {
-            Position::Head => format!("{new}\n  ++ {old}"),
-            Position::Tail => format!("{old}\n  ++ {new}"),
-        };
-        return TextEdit { range, insert };
-    };
-    let range = span(list.text_range());
-    let text = anatomy.slice(range.clone());
-    if !text.contains('\n') {
-        let mut elements: Vec<String> = list
-            .children()
-            .map(|element| element.text().to_string())
-            .collect();
-        match position {
-            Position::Head => {
-                let mut all = paths.to_vec();
-                all.append(&mut elements);
-                elements = all;
-            }
-            Position::Tail => elements.extend(paths.iter().cloned()),
-        }
-        let pad = " ".repeat(anatomy.indent_at(range.start));
-        let insert = format!("[\n{pad}  {}\n{pad}]", elements.join(&format!("\n{pad}  ")));
-        return TextEdit { range, insert };
-    }
-    let indent = list
-        .children()
-        .map(|element| span(element.text_range()).start)
-        .find(|&at| {
-            anatomy
-                .slice(range.start..at)
-                .rsplit('\n')
-                .next()
-                .is_some_and(|line| line.trim().is_empty())
-                && anatomy.slice(range.start..at).contains('\n')
-        })
-        .map_or(anatomy.indent_at(range.start) + 2, |at| {
-            anatomy.indent_at(at)
-        });
-    let pad = " ".repeat(indent);
-    let lines: String = paths.iter().map(|path| format!("\n{pad}{path}")).collect();
-    match position {
-        Position::Head => {
-            // Behind a comment on the line of the bracket.
-            let line_end = text.find('\n').unwrap_or(text.len());
-            let first = list.children().next().map_or(text.len(), |element| {
-                span(element.text_range()).start - range.start
-            });
-            if first < line_end {
-                // `[ ./a` with more on the next lines.
-                let space = text[1..].len() - text[1..].trim_start().len();
-                TextEdit {
-                    range: range.start + 1..range.start + 1 + space,
-                    insert: format!("{lines}\n{pad}"),
-                }
-            } else {
-                insert(range.start + line_end, lines)
-            }
-        }
-        Position::Tail => {
-            let before = text[..text.len() - 1].trim_end();
-            insert(range.start + before.len(), lines)
-        }
-    }
-}
-
-/// Drops arguments that nothing reads any more, if others may still be passed.
-fn prune_formals(old: &Anatomy, text: String) -> String {
-    let Ok(new) = Anatomy::of(&old.path, &text, &|_| false) else {
-        return text;
-    };
-    let Some(ast::Param::Pattern(pattern)) = new.function().and_then(ast::Lambda::param) else {
-        return text;
-    };
-    let source = pattern.syntax().text().to_string();
-    if pattern.pat_bind().is_some() || pattern.ellipsis_token().is_none() || source.contains('#') {
-        return text;
-    }
-    let used = |anatomy: &Anatomy| -> BTreeSet<String> {
-        let Some(lambda) = anatomy.function() else {
-            return BTreeSet::new();
-        };
-        scope::uses(&anatomy.root)
-            .into_iter()
-            .filter(|usage| usage.binder.as_ref() == Some(lambda.syntax()))
-            .map(|usage| usage.name)
-            .collect()
-    };
-    let (before, after) = (used(old), used(&new));
-    let mut dropped = false;
-    let mut entries = Vec::new();
-    for entry in pattern.pat_entries() {
-        let name = entry
-            .ident()
-            .map(|ident| ident.syntax().text().to_string())
-            .unwrap_or_default();
-        if before.contains(&name) && !after.contains(&name) {
-            dropped = true;
-        } else {
-            entries.push(entry.syntax().text().to_string());
-        }
-    }
-    if !dropped {
-        return text;
-    }
-    let formals = format_formals(&entries, source.contains('\n'));
-    let formals = formals.trim_end().trim_end_matches(':');
-    let edit = TextEdit {
-        range: span(pattern.syntax().text_range()),
-        insert: formals.to_owned(),
-    };
-    TextEdits::new(vec![edit])
-        .ok()
-        .and_then(|edits| edits.apply(&text))
-        .unwrap_or(text)
-}
-
-/// Whether a file still is a module that can be taken apart.
-pub fn parses(path: &TreePath, text: &str) -> Result<(), NotAModule> {
-    Anatomy::of(path, text, &|_| false).map(|_| ())
 }

@@ -13,8 +13,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use rnix::SyntaxNode;
 use rnix::ast::{self, Expr};
-use rnix::{SyntaxKind, SyntaxNode};
 use rowan::ast::AstNode;
 
 use super::anatomy::{Anatomy, Block, ItemId, Layer, Value, attr_name, peel, static_path};
@@ -22,13 +22,16 @@ use super::canonical::canonical;
 use super::catalogue::Catalogue;
 use super::comments::{slots, span};
 use super::emit::{OptionDecl, option_text};
-use super::identity::dedented;
 use super::leaves::{Leaf, leaves, plain_entries};
-use super::option;
 use super::reindent::Lines;
 use super::scope;
-use crate::edit::{TextEdit, TextEdits};
+use crate::edit::TextEdit;
 use crate::tree::TreePath;
+
+mod optional;
+mod unify;
+
+use unify::Work;
 
 /// A feature file, ready to be compared with definitions of a host.
 pub struct Feature {
@@ -166,360 +169,6 @@ impl Feature {
     }
 }
 
-struct Work<'a> {
-    feature: &'a Feature,
-    host: &'a Anatomy,
-    host_lines: &'a Lines,
-    catalogue: &'a Catalogue<'a>,
-    used: BTreeSet<String>,
-    options: Vec<OptionDecl>,
-    edits: Vec<TextEdit>,
-    settings: Vec<(String, String)>,
-    holes: Vec<Range<usize>>,
-    shared: usize,
-    changes: usize,
-}
-
-/// How two leaves of one path go together.
-enum Match {
-    Equal,
-    /// The feature reads this option there.
-    Option(String),
-    /// These values have to become an option of this type.
-    Differs(String, SyntaxNode, SyntaxNode),
-    No,
-}
-
-impl<'a> Work<'a> {
-    fn new(
-        feature: &'a Feature,
-        host: &'a Anatomy,
-        host_lines: &'a Lines,
-        catalogue: &'a Catalogue<'a>,
-    ) -> Self {
-        let mut used = feature.declaration.names.clone();
-        used.insert("enable".to_owned());
-        Self {
-            feature,
-            host,
-            host_lines,
-            catalogue,
-            used,
-            options: Vec::new(),
-            edits: Vec::new(),
-            settings: Vec::new(),
-            holes: Vec::new(),
-            shared: 0,
-            changes: 0,
-        }
-    }
-
-    fn compare(&self, own: &Leaf, theirs: &Leaf) -> Match {
-        let (Some(a), Some(b)) = (&own.value, &theirs.value) else {
-            let same = canonical(&self.feature.anatomy, &own.binding);
-            return match same {
-                Some(a) if Some(&a) == canonical(self.host, &theirs.binding).as_ref() => {
-                    Match::Equal
-                }
-                _ => Match::No,
-            };
-        };
-        if let Some(name) = self.feature.option_read(a) {
-            return if option::is_property(b) {
-                Match::No
-            } else {
-                Match::Option(name)
-            };
-        }
-        let (spelt_a, spelt_b) = (canonical(&self.feature.anatomy, a), canonical(self.host, b));
-        if spelt_a.is_some() && spelt_a == spelt_b {
-            return Match::Equal;
-        }
-        // Nobody's identity may become everybody's default.
-        if self.catalogue.names_machine(&own.path) {
-            return Match::No;
-        }
-        let Some((a, b)) = self.below_properties(a, b) else {
-            return Match::No;
-        };
-        let expected = self.catalogue.value_type(&own.path);
-        let types = (
-            option::type_text(expected.as_ref(), &a),
-            option::type_text(expected.as_ref(), &b),
-        );
-        match types {
-            (Some(left), Some(right)) if left == right => Match::Differs(left, a, b),
-            _ => Match::No,
-        }
-    }
-
-    /// `mkForce a` and `mkForce b` differ in `a` and `b`.
-    fn below_properties(&self, a: &SyntaxNode, b: &SyntaxNode) -> Option<(SyntaxNode, SyntaxNode)> {
-        if !option::is_property(a) && !option::is_property(b) {
-            return Some((a.clone(), b.clone()));
-        }
-        let parts = |node: &SyntaxNode| {
-            let apply = match peel(Expr::cast(node.clone())?) {
-                Expr::Apply(apply) => apply,
-                _ => return None,
-            };
-            let argument = apply.argument()?.syntax().clone();
-            Some((apply.lambda()?.syntax().clone(), argument))
-        };
-        let ((f, a), (g, b)) = (parts(a)?, parts(b)?);
-        let same = canonical(&self.feature.anatomy, &f)? == canonical(self.host, &g)?;
-        if same {
-            self.below_properties(&a, &b)
-        } else {
-            None
-        }
-    }
-
-    /// The definitions of the host whose every leaf has its like.
-    fn takeable(&self, own: &[Leaf], theirs: &[Leaf]) -> BTreeSet<ItemId> {
-        let mut bad: BTreeSet<ItemId> = BTreeSet::new();
-        for leaf in theirs {
-            let partner = own.iter().find(|other| other.path == leaf.path);
-            let fits = match partner {
-                Some(partner) => !matches!(self.compare(partner, leaf), Match::No),
-                None => self.can_be_added(own, leaf).is_some(),
-            };
-            if !fits {
-                bad.insert(leaf.item);
-            }
-        }
-        theirs
-            .iter()
-            .map(|leaf| leaf.item)
-            .filter(|item| !bad.contains(item))
-            .collect()
-    }
-
-    /// The leaf of the feature that an additional scalar can stand behind.
-    fn can_be_added<'l>(&self, own: &'l [Leaf], leaf: &Leaf) -> Option<&'l Leaf> {
-        let value = leaf.value.as_ref()?;
-        if !option::is_scalar_literal(value) || self.catalogue.names_machine(&leaf.path) {
-            return None;
-        }
-        let parent = leaf.path.split_last()?.1;
-        if parent.is_empty() || !self.may_be_conditional(&leaf.path) {
-            return None;
-        }
-        own.iter()
-            .rev()
-            .find(|other| other.path.split_last().map(|(_, parent)| parent) == Some(parent))
-    }
-
-    /// Whether `mkIf` may stand at a path.
-    fn may_be_conditional(&self, path: &[String]) -> bool {
-        (1..path.len()).all(|end| {
-            let kind = self.catalogue.kind(&path[..end]);
-            kind.conditions_pass() || kind.splittable()
-        })
-    }
-
-    fn unify(&mut self, own: &[Leaf], theirs: &[Leaf]) -> Option<()> {
-        for leaf in theirs {
-            match own.iter().find(|other| other.path == leaf.path) {
-                Some(partner) => self.pair(partner, leaf)?,
-                None => self.add(own, leaf)?,
-            }
-        }
-        let theirs: BTreeSet<&[String]> = theirs.iter().map(|leaf| leaf.path.as_slice()).collect();
-        let is_lacking = |leaf: &Leaf| !theirs.contains(leaf.path.as_slice());
-        let lacking: Vec<&Leaf> = own.iter().filter(|leaf| is_lacking(leaf)).collect();
-        let kept: Vec<&Leaf> = own.iter().filter(|leaf| !is_lacking(leaf)).collect();
-        self.make_optional(&lacking, &kept)
-    }
-
-    fn pair(&mut self, own: &Leaf, theirs: &Leaf) -> Option<()> {
-        match self.compare(own, theirs) {
-            Match::Equal => self.shared += 1,
-            Match::Option(name) => {
-                let value = theirs.value.as_ref()?;
-                let default = self
-                    .feature
-                    .declaration
-                    .defaults
-                    .get(&name)
-                    .cloned()
-                    .flatten();
-                if default.is_none() || default != canonical(self.host, value) {
-                    self.set(&name, value);
-                }
-                self.shared += 1;
-            }
-            Match::Differs(type_text, old, new) => {
-                let default = self.feature.expression(&old);
-                let name = self.declare(&own.path, type_text, Some(default));
-                self.replace(span(old.text_range()), self.feature.read_of(&name));
-                self.set(&name, &new);
-                self.changes += 1;
-            }
-            Match::No => return None,
-        }
-        Some(())
-    }
-
-    /// A scalar that only the host has.
-    fn add(&mut self, own: &[Leaf], leaf: &Leaf) -> Option<()> {
-        let value = leaf.value.as_ref()?;
-        let sibling = self.can_be_added(own, leaf)?;
-        let type_text = option::type_text(self.catalogue.value_type(&leaf.path).as_ref(), value)?;
-        let name = self.declare(&leaf.path, or_null(&type_text), Some("null".to_owned()));
-        let anatomy = &self.feature.anatomy;
-        let set_path = binding_path(&sibling.binding)?;
-        let mut spelt: Vec<String> = set_path[..set_path.len() - 1].to_vec();
-        spelt.push(leaf.path.last()?.clone());
-        let read = self.feature.read_of(&name);
-        let indent = " ".repeat(anatomy.indent_at(span(sibling.binding.text_range()).start));
-        let text = format!(
-            "\n{indent}{} = lib.mkIf ({read} != null) {read};",
-            option::spell(&spelt)
-        );
-        let end = line_end(&anatomy.text, span(sibling.binding.text_range()).end);
-        self.edits.push(TextEdit {
-            range: end..end,
-            insert: text,
-        });
-        self.set(&name, value);
-        self.changes += 1;
-        Some(())
-    }
-
-    /// What the host lacks is put under an option, in pieces as large as can be.
-    fn make_optional(&mut self, lacking: &[&Leaf], kept: &[&Leaf]) -> Option<()> {
-        let mut done: BTreeSet<usize> = BTreeSet::new();
-        for leaf in lacking {
-            let at = span(leaf.binding.text_range()).start;
-            if done.iter().any(|start| *start == at) {
-                continue;
-            }
-            // The outermost binding that holds nothing that is kept.
-            let holds_kept = |binding: &SyntaxNode| {
-                kept.iter().any(|other| {
-                    binding
-                        .text_range()
-                        .contains_range(other.binding.text_range())
-                })
-            };
-            let item = &self.feature.anatomy.items[leaf.item].node;
-            let unit = leaf
-                .binding
-                .ancestors()
-                .filter(|node| node.kind() == SyntaxKind::NODE_ATTRPATH_VALUE)
-                .take_while(|node| {
-                    item.text_range().contains_range(node.text_range()) && !holds_kept(node)
-                })
-                .last()?;
-            for other in lacking {
-                if unit.text_range().contains_range(other.binding.text_range()) {
-                    done.insert(span(other.binding.text_range()).start);
-                }
-            }
-            self.gate(leaf, &unit)?;
-        }
-        Some(())
-    }
-
-    fn gate(&mut self, leaf: &Leaf, unit: &SyntaxNode) -> Option<()> {
-        let binding = ast::AttrpathValue::cast(unit.clone())?;
-        let value = binding.value()?.syntax().clone();
-        let path = unit_path(&self.feature.anatomy, leaf, unit)?;
-        if !self.may_be_conditional(&path) {
-            return None;
-        }
-        // Already an option, and this host does without: its own affair.
-        if self.feature.option_read(&value).is_some() {
-            return None;
-        }
-        let range = span(value.text_range());
-        let scalar = option::is_scalar_literal(&value);
-        let type_text = option::type_text(self.catalogue.value_type(&path).as_ref(), &value);
-        if let (true, Some(type_text)) = (scalar, type_text) {
-            let default = self.feature.expression(&value);
-            let name = self.declare(&path, or_null(&type_text), Some(default));
-            let read = self.feature.read_of(&name);
-            self.replace(range, format!("lib.mkIf ({read} != null) {read}"));
-            self.settings.push((name, "null".to_owned()));
-        } else {
-            let simple = matches!(
-                value.kind(),
-                SyntaxKind::NODE_ATTR_SET
-                    | SyntaxKind::NODE_LIST
-                    | SyntaxKind::NODE_STRING
-                    | SyntaxKind::NODE_PAREN
-                    | SyntaxKind::NODE_IDENT
-                    | SyntaxKind::NODE_SELECT
-                    | SyntaxKind::NODE_PATH_REL
-            );
-            let mut long = path.clone();
-            if let Some(last) = long.last_mut() {
-                *last = format!("with-{last}");
-            }
-            let name = self.unique(&long);
-            self.used.insert(name.clone());
-            self.options.push(OptionDecl {
-                name: name.clone(),
-                type_text: "lib.types.bool".to_owned(),
-                default: Some("true".to_owned()),
-                description: format!("Whether to set `{}`.", option::spell(&path)),
-            });
-            let read = self.feature.read_of(&name);
-            let (open, close) = if simple { ("", "") } else { ("(", ")") };
-            self.edits.push(TextEdit {
-                range: range.start..range.start,
-                insert: format!("lib.mkIf {read} {open}"),
-            });
-            if !simple {
-                self.edits.push(TextEdit {
-                    range: range.end..range.end,
-                    insert: close.to_owned(),
-                });
-            }
-            self.settings.push((name, "false".to_owned()));
-        }
-        self.changes += 1;
-        Some(())
-    }
-
-    fn unique(&self, path: &[String]) -> String {
-        option::name(path, &self.used)
-    }
-
-    fn declare(&mut self, path: &[String], type_text: String, default: Option<String>) -> String {
-        let name = self.unique(path);
-        self.used.insert(name.clone());
-        self.options
-            .push(option::declare(&name, path, type_text, default));
-        name
-    }
-
-    fn set(&mut self, name: &str, value: &SyntaxNode) {
-        let range = span(value.text_range());
-        let text = dedented(self.host, self.host_lines, range.clone());
-        self.settings.push((name.to_owned(), text));
-        self.holes.push(range);
-    }
-
-    fn replace(&mut self, range: Range<usize>, insert: String) {
-        self.edits.push(TextEdit { range, insert });
-    }
-
-    /// The new text of the feature.
-    fn text(&mut self) -> Option<String> {
-        let mut edits = std::mem::take(&mut self.edits);
-        self.feature.declare_all(&self.options, &mut edits)?;
-        if self.feature.cfg.is_none() {
-            self.feature.bind_cfg(&mut edits)?;
-        }
-        let text = TextEdits::new(edits)
-            .ok()?
-            .apply(&self.feature.anatomy.text)?;
-        rnix::Root::parse(&text).errors().is_empty().then_some(text)
-    }
-}
-
 impl Feature {
     fn read_of(&self, option: &str) -> String {
         format!("{}.{option}", self.cfg.as_deref().unwrap_or("cfg"))
@@ -620,45 +269,11 @@ impl Feature {
     }
 }
 
-fn or_null(type_text: &str) -> String {
-    if type_text.starts_with("lib.types.nullOr") {
-        type_text.to_owned()
-    } else if type_text.contains(' ') {
-        format!("lib.types.nullOr ({type_text})")
-    } else {
-        format!("lib.types.nullOr {type_text}")
-    }
-}
-
-fn line_end(text: &str, at: usize) -> usize {
-    text[at..].find('\n').map_or(text.len(), |end| at + end)
-}
-
 /// The names in a binding's own attribute path.
 fn binding_path(binding: &SyntaxNode) -> Option<Vec<String>> {
     let path = ast::AttrpathValue::cast(binding.clone())?.attrpath()?;
     let (names, dynamic) = static_path(&path);
     (!dynamic && !names.is_empty()).then_some(names)
-}
-
-/// The full path of a binding around a leaf.
-fn unit_path(anatomy: &Anatomy, leaf: &Leaf, unit: &SyntaxNode) -> Option<Vec<String>> {
-    if unit == &anatomy.items.get(leaf.item)?.node {
-        return anatomy.items.get(leaf.item).map(|item| item.path.clone());
-    }
-    let mut below = 0;
-    for node in leaf.binding.ancestors() {
-        if &node == unit {
-            return leaf
-                .path
-                .get(..leaf.path.len() - below)
-                .map(<[String]>::to_vec);
-        }
-        if node.kind() == SyntaxKind::NODE_ATTRPATH_VALUE {
-            below += binding_path(&node)?.len();
-        }
-    }
-    None
 }
 
 /// The local that is bound to an expression.

@@ -1,29 +1,29 @@
 //! Propose, prove, refine: a migration is proposed from syntax, judged by the
 //! model, and whatever the judgement falls on stays with the host.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::anatomy::{Anatomy, ItemId, NotAModule};
+use super::anatomy::NotAModule;
 use super::catalogue::Catalogue;
 use super::compose::Position;
-use super::group::{Grouping, Groups};
-use super::host::{self, Kept, Proposal, Request, Unreadable};
+use super::group::Grouping;
+use super::host::{self, Kept, Request, Unreadable};
 use super::locals::SHARES;
 use super::namespace::{Namespace, detect, fallback};
 use super::placement;
 use crate::edit::{Change, ChangeSet};
-use crate::model::term::Key;
-use crate::model::{Fleet, Host, Origin, ParseCache};
+use crate::model::{Fleet, Host, ParseCache};
 use crate::options::OptionTable;
 use crate::problem::Span;
-use crate::proof::{self, Difference, HostVerdict, Judgement};
+use crate::proof::{self, HostVerdict};
 use crate::taxonomy::Taxonomy;
 use crate::tree::{Tree, TreePath};
 
-/// Proposals that are judged before a host is refused.
-const ROUNDS: usize = 24;
+mod judge;
+
+use judge::{Judge, Proved};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -345,268 +345,4 @@ fn pass_in(
 /// Whether another placement may move more.
 fn order_matters(best: &Result<Proved, String>) -> bool {
     best.as_ref().map_or(true, |found| found.order_kept > 0)
-}
-
-/// A proposal that was judged equal.
-struct Proved {
-    proposal: Proposal,
-    verdicts: Vec<HostVerdict>,
-    placement: Placement,
-    order_kept: usize,
-}
-
-impl Proved {
-    fn plan(self, host: &str) -> MigratePlan {
-        let unchanged = self.proposal.changes.is_empty();
-        let outcome = if unchanged {
-            Outcome::Unchanged
-        } else {
-            Outcome::Migrated
-        };
-        let reason = unchanged.then(|| match self.proposal.kept.is_empty() {
-            true => "nothing to do: the host is a composition already".to_owned(),
-            false => "nothing to do: what is left has to stay".to_owned(),
-        });
-        let mut plan = MigratePlan::new(host, outcome, reason);
-        plan.changes = self.proposal.changes;
-        plan.features = self.proposal.features;
-        plan.kept = self.proposal.kept;
-        plan.lines = self.proposal.lines;
-        plan.placement = Some(self.placement);
-        plan.verdicts = self.verdicts;
-        plan
-    }
-}
-
-struct Judge<'a> {
-    tree: &'a Tree,
-    fleet: &'a Fleet,
-    anatomy: &'a Anatomy,
-    groups: &'a Groups,
-    catalogue: &'a Catalogue<'a>,
-    knowledge: &'a Knowledge<'a>,
-    accept_order_only: bool,
-}
-
-impl Judge<'_> {
-    /// Proposes until the judgement is equal on every host.
-    fn refine(
-        &mut self,
-        request: &mut Request<'_>,
-        mut keep: BTreeMap<ItemId, String>,
-    ) -> Result<Proved, String> {
-        for _ in 0..ROUNDS {
-            let proposal = host::propose(
-                self.tree,
-                self.anatomy,
-                self.groups,
-                request,
-                self.catalogue,
-                &keep,
-            )?;
-            if proposal.changes.is_empty() {
-                return Ok(self.proved(proposal, Vec::new(), request, &keep));
-            }
-            let (after, verdicts) = self.judge(&proposal.changes);
-            if !request.auto_import && imports_itself(&after, request, &proposal.changes) {
-                request.auto_import = true;
-                continue;
-            }
-            let bad = self.bad(&verdicts);
-            if bad.is_empty() {
-                return Ok(self.proved(proposal, verdicts, request, &keep));
-            }
-            let blamed = self.blame(&bad, &proposal);
-            if blamed.is_empty() {
-                return self.one_by_one(request, keep);
-            }
-            keep.extend(blamed);
-        }
-        Err("no part of it could be moved without a change".to_owned())
-    }
-
-    fn proved(
-        &self,
-        proposal: Proposal,
-        verdicts: Vec<HostVerdict>,
-        request: &Request<'_>,
-        keep: &BTreeMap<ItemId, String>,
-    ) -> Proved {
-        Proved {
-            proposal,
-            verdicts,
-            placement: match (request.auto_import, request.position) {
-                _ if request.list.is_some() => Placement::ModuleList,
-                (true, _) => Placement::AutoImport,
-                (false, Position::Head) => Placement::CompositionHead,
-                (false, Position::Tail) => Placement::CompositionTail,
-            },
-            order_kept: keep.len(),
-        }
-    }
-
-    /// Whether the list that a request brings gives features the place next to
-    /// the host's file.
-    fn stands_behind(&self, request: &Request<'_>) -> bool {
-        let proposal = host::propose(
-            self.tree,
-            self.anatomy,
-            self.groups,
-            request,
-            self.catalogue,
-            &BTreeMap::new(),
-        );
-        let Ok(proposal) = proposal else { return false };
-        let tree = self.tree.with(&proposal.changes);
-        let after = Fleet::load(&tree, self.knowledge.table, self.knowledge.cache);
-        after
-            .host(request.host)
-            .is_some_and(|host| placement::stands_behind(host, request.entry, &proposal.changes))
-    }
-
-    fn judge(&self, changes: &ChangeSet) -> (Fleet, Vec<HostVerdict>) {
-        let tree = self.tree.with(changes);
-        let after = Fleet::load(&tree, self.knowledge.table, self.knowledge.cache);
-        let verdicts = proof::compare(self.fleet, &after, self.knowledge.table);
-        (after, verdicts)
-    }
-
-    fn bad<'v>(&self, verdicts: &'v [HostVerdict]) -> Vec<&'v Difference> {
-        verdicts
-            .iter()
-            .flat_map(|verdict| &verdict.differences)
-            .filter(|difference| match difference.judgement {
-                Judgement::Equal => false,
-                Judgement::OrderOnly => !self.accept_order_only,
-                Judgement::Unknown | Judgement::Different => true,
-            })
-            .collect()
-    }
-
-    /// The moved items that differences are about.
-    fn blame(&self, bad: &[&Difference], proposal: &Proposal) -> BTreeMap<ItemId, String> {
-        let mut blamed = BTreeMap::new();
-        for difference in bad {
-            let reason = match difference.judgement {
-                Judgement::OrderOnly => "the order of its definitions would change".to_owned(),
-                _ => difference.message.clone(),
-            };
-            let mut found: BTreeSet<ItemId> = BTreeSet::new();
-            for span in &difference.before {
-                if span.path != self.anatomy.path {
-                    continue;
-                }
-                for id in proposal.taken.keys() {
-                    let range = super::emit::node_range(&self.anatomy.items[*id].node);
-                    if range.start < span.end as usize && (span.start as usize) < range.end {
-                        found.insert(*id);
-                    }
-                }
-            }
-            if found.is_empty() {
-                found = self.items_at(&difference.path, proposal);
-            }
-            for id in found {
-                blamed.entry(id).or_insert_with(|| reason.clone());
-            }
-        }
-        blamed
-    }
-
-    /// Moved items whose path lies on the way to, or below, another.
-    fn items_at(&self, path: &[Key], proposal: &Proposal) -> BTreeSet<ItemId> {
-        let names: Vec<&str> = path
-            .iter()
-            .map_while(|key| match key {
-                Key::Name(name) => Some(&**name),
-                Key::Term(_) => None,
-            })
-            .collect();
-        if names.is_empty() {
-            return BTreeSet::new();
-        }
-        proposal
-            .taken
-            .keys()
-            .copied()
-            .filter(|id| {
-                let own = &self.anatomy.items[*id].path;
-                own.iter().zip(&names).all(|(a, b)| a == b)
-            })
-            .collect()
-    }
-
-    /// Nothing points at what is wrong: features are tried one by one.
-    fn one_by_one(
-        &self,
-        request: &Request<'_>,
-        mut keep: BTreeMap<ItemId, String>,
-    ) -> Result<Proved, String> {
-        let names: Vec<&String> = self.groups.features.keys().collect();
-        for name in names {
-            let mut others = keep.clone();
-            for (other, group) in &self.groups.features {
-                if other != name {
-                    for id in &group.items {
-                        others.entry(*id).or_default();
-                    }
-                }
-            }
-            let attempt = host::propose(
-                self.tree,
-                self.anatomy,
-                self.groups,
-                request,
-                self.catalogue,
-                &others,
-            );
-            let reason = match attempt {
-                Ok(proposal) if proposal.changes.is_empty() => continue,
-                Ok(proposal) => {
-                    let (_, verdicts) = self.judge(&proposal.changes);
-                    match self.bad(&verdicts).first() {
-                        None => continue,
-                        Some(difference) => difference.message.clone(),
-                    }
-                }
-                Err(reason) => reason,
-            };
-            if let Some(group) = self.groups.features.get(name) {
-                for id in &group.items {
-                    keep.entry(*id).or_insert_with(|| reason.clone());
-                }
-            }
-        }
-        let proposal = host::propose(
-            self.tree,
-            self.anatomy,
-            self.groups,
-            request,
-            self.catalogue,
-            &keep,
-        )?;
-        if proposal.changes.is_empty() {
-            return Ok(self.proved(proposal, Vec::new(), request, &keep));
-        }
-        let (_, verdicts) = self.judge(&proposal.changes);
-        match self.bad(&verdicts).first() {
-            None => Ok(self.proved(proposal, verdicts, request, &keep)),
-            Some(difference) => Err(difference.message.clone()),
-        }
-    }
-}
-
-/// Whether generated files are imported without the host naming them.
-fn imports_itself(after: &Fleet, request: &Request<'_>, changes: &ChangeSet) -> bool {
-    let created: BTreeSet<&TreePath> = changes
-        .iter()
-        .filter(|(_, change)| matches!(change, Change::Create { .. }))
-        .map(|(path, _)| path)
-        .collect();
-    after
-        .hosts
-        .iter()
-        .filter(|host| host.name != request.host)
-        .flat_map(|host| &host.modules)
-        .any(|module| matches!(&module.origin, Origin::File(path) if created.contains(path)))
 }

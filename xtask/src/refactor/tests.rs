@@ -522,14 +522,15 @@ fn a_list_that_nixpkgs_defines_too_needs_a_place_beside_the_host() {
     let list: Vec<&str> = flake
         .lines()
         .skip_while(|line| !line.contains("modules ="))
-        .take_while(|line| !line.contains("};\n") && !line.contains("in"))
+        .take_while(|line| !line.contains("networking"))
+        .map(str::trim)
         .collect();
     expect![[r#"
-                  modules = [
-                    (./hosts + "/${name}")
-                  ]
-                  ++ import ./modules/features
-                  ++ ["#]]
+        modules = [
+        (./hosts + "/${name}")
+        ]
+        ++ import ./modules/features
+        ++ ["#]]
     .assert_eq(&list.join("\n"));
 }
 

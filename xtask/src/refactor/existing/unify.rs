@@ -1,0 +1,297 @@
+//! Definitions of a host against those of a feature, leaf by leaf.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use rnix::SyntaxNode;
+use rnix::ast::Expr;
+use rowan::ast::AstNode;
+
+use super::{Feature, binding_path};
+use crate::edit::{TextEdit, TextEdits};
+use crate::refactor::anatomy::{Anatomy, ItemId, peel};
+use crate::refactor::canonical::canonical;
+use crate::refactor::catalogue::Catalogue;
+use crate::refactor::comments::span;
+use crate::refactor::emit::OptionDecl;
+use crate::refactor::identity::dedented;
+use crate::refactor::leaves::Leaf;
+use crate::refactor::option;
+use crate::refactor::reindent::Lines;
+
+pub(super) struct Work<'a> {
+    pub(super) feature: &'a Feature,
+    pub(super) host: &'a Anatomy,
+    pub(super) host_lines: &'a Lines,
+    pub(super) catalogue: &'a Catalogue<'a>,
+    pub(super) used: BTreeSet<String>,
+    pub(super) options: Vec<OptionDecl>,
+    pub(super) edits: Vec<TextEdit>,
+    pub(super) settings: Vec<(String, String)>,
+    pub(super) holes: Vec<Range<usize>>,
+    pub(super) shared: usize,
+    pub(super) changes: usize,
+}
+
+/// How two leaves of one path go together.
+pub(super) enum Match {
+    Equal,
+    /// The feature reads this option there.
+    Option(String),
+    /// These values have to become an option of this type.
+    Differs(String, SyntaxNode, SyntaxNode),
+    No,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(
+        feature: &'a Feature,
+        host: &'a Anatomy,
+        host_lines: &'a Lines,
+        catalogue: &'a Catalogue<'a>,
+    ) -> Self {
+        let mut used = feature.declaration.names.clone();
+        used.insert("enable".to_owned());
+        Self {
+            feature,
+            host,
+            host_lines,
+            catalogue,
+            used,
+            options: Vec::new(),
+            edits: Vec::new(),
+            settings: Vec::new(),
+            holes: Vec::new(),
+            shared: 0,
+            changes: 0,
+        }
+    }
+
+    fn compare(&self, own: &Leaf, theirs: &Leaf) -> Match {
+        let (Some(a), Some(b)) = (&own.value, &theirs.value) else {
+            let same = canonical(&self.feature.anatomy, &own.binding);
+            return match same {
+                Some(a) if Some(&a) == canonical(self.host, &theirs.binding).as_ref() => {
+                    Match::Equal
+                }
+                _ => Match::No,
+            };
+        };
+        if let Some(name) = self.feature.option_read(a) {
+            return if option::is_property(b) {
+                Match::No
+            } else {
+                Match::Option(name)
+            };
+        }
+        let (spelt_a, spelt_b) = (canonical(&self.feature.anatomy, a), canonical(self.host, b));
+        if spelt_a.is_some() && spelt_a == spelt_b {
+            return Match::Equal;
+        }
+        // Nobody's identity may become everybody's default.
+        if self.catalogue.names_machine(&own.path) {
+            return Match::No;
+        }
+        let Some((a, b)) = self.below_properties(a, b) else {
+            return Match::No;
+        };
+        let expected = self.catalogue.value_type(&own.path);
+        let types = (
+            option::type_text(expected.as_ref(), &a),
+            option::type_text(expected.as_ref(), &b),
+        );
+        match types {
+            (Some(left), Some(right)) if left == right => Match::Differs(left, a, b),
+            _ => Match::No,
+        }
+    }
+
+    /// `mkForce a` and `mkForce b` differ in `a` and `b`.
+    fn below_properties(&self, a: &SyntaxNode, b: &SyntaxNode) -> Option<(SyntaxNode, SyntaxNode)> {
+        if !option::is_property(a) && !option::is_property(b) {
+            return Some((a.clone(), b.clone()));
+        }
+        let parts = |node: &SyntaxNode| {
+            let apply = match peel(Expr::cast(node.clone())?) {
+                Expr::Apply(apply) => apply,
+                _ => return None,
+            };
+            let argument = apply.argument()?.syntax().clone();
+            Some((apply.lambda()?.syntax().clone(), argument))
+        };
+        let ((f, a), (g, b)) = (parts(a)?, parts(b)?);
+        let same = canonical(&self.feature.anatomy, &f)? == canonical(self.host, &g)?;
+        if same {
+            self.below_properties(&a, &b)
+        } else {
+            None
+        }
+    }
+
+    /// The definitions of the host whose every leaf has its like.
+    pub(super) fn takeable(&self, own: &[Leaf], theirs: &[Leaf]) -> BTreeSet<ItemId> {
+        let mut bad: BTreeSet<ItemId> = BTreeSet::new();
+        for leaf in theirs {
+            let partner = own.iter().find(|other| other.path == leaf.path);
+            let fits = match partner {
+                Some(partner) => !matches!(self.compare(partner, leaf), Match::No),
+                None => self.can_be_added(own, leaf).is_some(),
+            };
+            if !fits {
+                bad.insert(leaf.item);
+            }
+        }
+        theirs
+            .iter()
+            .map(|leaf| leaf.item)
+            .filter(|item| !bad.contains(item))
+            .collect()
+    }
+
+    /// The leaf of the feature that an additional scalar can stand behind.
+    fn can_be_added<'l>(&self, own: &'l [Leaf], leaf: &Leaf) -> Option<&'l Leaf> {
+        let value = leaf.value.as_ref()?;
+        if !option::is_scalar_literal(value) || self.catalogue.names_machine(&leaf.path) {
+            return None;
+        }
+        let parent = leaf.path.split_last()?.1;
+        if parent.is_empty() || !self.may_be_conditional(&leaf.path) {
+            return None;
+        }
+        own.iter()
+            .rev()
+            .find(|other| other.path.split_last().map(|(_, parent)| parent) == Some(parent))
+    }
+
+    /// Whether `mkIf` may stand at a path.
+    pub(super) fn may_be_conditional(&self, path: &[String]) -> bool {
+        (1..path.len()).all(|end| {
+            let kind = self.catalogue.kind(&path[..end]);
+            kind.conditions_pass() || kind.splittable()
+        })
+    }
+
+    pub(super) fn unify(&mut self, own: &[Leaf], theirs: &[Leaf]) -> Option<()> {
+        for leaf in theirs {
+            match own.iter().find(|other| other.path == leaf.path) {
+                Some(partner) => self.pair(partner, leaf)?,
+                None => self.add(own, leaf)?,
+            }
+        }
+        let theirs: BTreeSet<&[String]> = theirs.iter().map(|leaf| leaf.path.as_slice()).collect();
+        let is_lacking = |leaf: &Leaf| !theirs.contains(leaf.path.as_slice());
+        let lacking: Vec<&Leaf> = own.iter().filter(|leaf| is_lacking(leaf)).collect();
+        let kept: Vec<&Leaf> = own.iter().filter(|leaf| !is_lacking(leaf)).collect();
+        self.make_optional(&lacking, &kept)
+    }
+
+    fn pair(&mut self, own: &Leaf, theirs: &Leaf) -> Option<()> {
+        match self.compare(own, theirs) {
+            Match::Equal => self.shared += 1,
+            Match::Option(name) => {
+                let value = theirs.value.as_ref()?;
+                let default = self
+                    .feature
+                    .declaration
+                    .defaults
+                    .get(&name)
+                    .cloned()
+                    .flatten();
+                if default.is_none() || default != canonical(self.host, value) {
+                    self.set(&name, value);
+                }
+                self.shared += 1;
+            }
+            Match::Differs(type_text, old, new) => {
+                let default = self.feature.expression(&old);
+                let name = self.declare(&own.path, type_text, Some(default));
+                self.replace(span(old.text_range()), self.feature.read_of(&name));
+                self.set(&name, &new);
+                self.changes += 1;
+            }
+            Match::No => return None,
+        }
+        Some(())
+    }
+
+    /// A scalar that only the host has.
+    fn add(&mut self, own: &[Leaf], leaf: &Leaf) -> Option<()> {
+        let value = leaf.value.as_ref()?;
+        let sibling = self.can_be_added(own, leaf)?;
+        let type_text = option::type_text(self.catalogue.value_type(&leaf.path).as_ref(), value)?;
+        let name = self.declare(&leaf.path, or_null(&type_text), Some("null".to_owned()));
+        let anatomy = &self.feature.anatomy;
+        let set_path = binding_path(&sibling.binding)?;
+        let mut spelt: Vec<String> = set_path[..set_path.len() - 1].to_vec();
+        spelt.push(leaf.path.last()?.clone());
+        let read = self.feature.read_of(&name);
+        let indent = " ".repeat(anatomy.indent_at(span(sibling.binding.text_range()).start));
+        let text = format!(
+            "\n{indent}{} = lib.mkIf ({read} != null) {read};",
+            option::spell(&spelt)
+        );
+        let end = line_end(&anatomy.text, span(sibling.binding.text_range()).end);
+        self.edits.push(TextEdit {
+            range: end..end,
+            insert: text,
+        });
+        self.set(&name, value);
+        self.changes += 1;
+        Some(())
+    }
+
+    pub(super) fn unique(&self, path: &[String]) -> String {
+        option::name(path, &self.used)
+    }
+
+    pub(super) fn declare(
+        &mut self,
+        path: &[String],
+        type_text: String,
+        default: Option<String>,
+    ) -> String {
+        let name = self.unique(path);
+        self.used.insert(name.clone());
+        self.options
+            .push(option::declare(&name, path, type_text, default));
+        name
+    }
+
+    fn set(&mut self, name: &str, value: &SyntaxNode) {
+        let range = span(value.text_range());
+        let text = dedented(self.host, self.host_lines, range.clone());
+        self.settings.push((name.to_owned(), text));
+        self.holes.push(range);
+    }
+
+    pub(super) fn replace(&mut self, range: Range<usize>, insert: String) {
+        self.edits.push(TextEdit { range, insert });
+    }
+
+    /// The new text of the feature.
+    pub(super) fn text(&mut self) -> Option<String> {
+        let mut edits = std::mem::take(&mut self.edits);
+        self.feature.declare_all(&self.options, &mut edits)?;
+        if self.feature.cfg.is_none() {
+            self.feature.bind_cfg(&mut edits)?;
+        }
+        let text = TextEdits::new(edits)
+            .ok()?
+            .apply(&self.feature.anatomy.text)?;
+        rnix::Root::parse(&text).errors().is_empty().then_some(text)
+    }
+}
+
+pub(super) fn or_null(type_text: &str) -> String {
+    if type_text.starts_with("lib.types.nullOr") {
+        type_text.to_owned()
+    } else if type_text.contains(' ') {
+        format!("lib.types.nullOr ({type_text})")
+    } else {
+        format!("lib.types.nullOr {type_text}")
+    }
+}
+
+pub(super) fn line_end(text: &str, at: usize) -> usize {
+    text[at..].find('\n').map_or(text.len(), |end| at + end)
+}
