@@ -418,7 +418,7 @@ impl<'t> Eval<'t> {
     }
 
     /// The scope of a function's body.
-    fn parameters(&mut self, closure: &Closure, argument: Thunk) -> Env {
+    pub(super) fn parameters(&mut self, closure: &Closure, argument: Thunk) -> Env {
         let mut names = FxHashMap::default();
         match &closure.param {
             Param::Name(name) => {

@@ -23,6 +23,7 @@ pub use definitions::{Declaration, Definition, Wrapper, path_text};
 pub use files::{ParseCache, references};
 pub use modules::{Module, Origin};
 pub use resolve::Resolved;
+pub(crate) use resolve::foreign_reads;
 
 use crate::options::{OptionTable, PathKind, View};
 use crate::problem::{Problem, Span};

@@ -249,9 +249,18 @@ impl Eval<'_> {
             }
             Expr::Lambda(param, body) => self.norm_lambda(unit, param, *body, env),
             Expr::Apply(function, argument) => {
+                let term = self.norm(unit, *argument, env);
+                if hands_config_on(&term) {
+                    // What the callee reads of `config` has to be seen.
+                    let callee = self.delay(unit, *function, env);
+                    if let Value::Lambda(closure) = self.force(callee) {
+                        let argument = self.delay(unit, *argument, env);
+                        let inner = self.parameters(&closure, argument);
+                        return self.norm(closure.unit, closure.body, inner);
+                    }
+                }
                 let function = self.norm(unit, *function, env);
-                let argument = self.norm(unit, *argument, env);
-                self.apply_term(function, argument)
+                self.apply_term(function, term)
             }
             Expr::Select(base, path, default) => {
                 let base = self.delay(unit, *base, env);
@@ -645,6 +654,20 @@ impl Eval<'_> {
         };
         let body = self.norm(unit, body, inner);
         Term::new(K::Lambda(param, close(body)))
+    }
+}
+
+/// Whether an argument is, or directly holds, all of `config` or `options`.
+fn hands_config_on(term: &Term) -> bool {
+    let whole = |term: &Term| match term.kind() {
+        K::Arg(name) => matches!(&**name, "config" | "options"),
+        K::ArgSet(_) => true,
+        _ => false,
+    };
+    match term.kind() {
+        K::Set(fixed, _) => fixed.iter().any(|(_, term)| whole(term)),
+        K::Binary(BinaryOp::Update, left, right) => hands_config_on(left) || hands_config_on(right),
+        _ => whole(term),
     }
 }
 

@@ -32,20 +32,32 @@ pub struct Resolved<'h> {
 impl<'h> Resolved<'h> {
     /// Replaces what is certain.
     pub fn new(host: &'h Host) -> Self {
-        Self::against(host, None)
+        Self::against(host, None, &[])
     }
 
     /// Replaces what is certain, knowing an earlier state of the host. A module
     /// that is not followed and has not changed since cannot define an option
-    /// that was not declared then: it would not have evaluated.
-    pub fn against(host: &'h Host, before: Option<&Host>) -> Self {
+    /// that was not declared then: it would not have evaluated. Options that
+    /// other hosts read (`foreign`) count as they are.
+    pub fn against(host: &'h Host, before: Option<&Host>, foreign: &[Vec<Name>]) -> Self {
         let mut candidates: Vec<&super::Declaration> = candidates(host, before);
+        candidates
+            .retain(|declaration| !foreign.iter().any(|read| overlap(read, &declaration.path)));
         let mut definitions = host.definitions.clone();
         let mut inactive = Vec::new();
         let mut values: FxHashMap<Vec<Name>, Term> = FxHashMap::default();
         if !candidates.is_empty() {
             let reads = Reads::of(host);
-            candidates.retain(|declaration| !reads.block(&declaration.path));
+            // Code that is handed all of `config` cannot have been written for
+            // an option that is new.
+            let old = |path: &[Name]| {
+                before
+                    .is_none_or(|before| before.declarations.iter().any(|d| overlap(&d.path, path)))
+            };
+            candidates.retain(|declaration| {
+                let path = &declaration.path;
+                !reads.block(path) && !(reads.escapes && old(path))
+            });
         }
         for _ in 0..ROUNDS {
             let mut learned = false;
@@ -65,11 +77,20 @@ impl<'h> Resolved<'h> {
         }
         // A value that still reads a replaced option would be replaced forever.
         let mut transparent: FxHashSet<Vec<Name>> = values.keys().cloned().collect();
-        let unset = candidates.iter().filter(|declaration| {
-            !transparent.contains(&declaration.path) && is_unused(declaration, &definitions)
-        });
-        let unset: Vec<Vec<Name>> = unset.map(|declaration| declaration.path.clone()).collect();
-        transparent.extend(unset);
+        // The module system never asks for the value of an option that nothing
+        // defines and nothing reads.
+        let reads = read_paths(&definitions);
+        for declaration in &candidates {
+            let path = &declaration.path;
+            let defined = |definition: &Definition| overlap(&known_part(&definition.path), path);
+            if declaration.default.is_none()
+                && !transparent.contains(path)
+                && !reads.iter().any(|read| overlap(read, path))
+                && !definitions.iter().any(defined)
+            {
+                transparent.insert(path.clone());
+            }
+        }
         definitions.retain(|definition| !is_transparent(&definition.path, &transparent));
         inactive.retain(|definition| !is_transparent(&definition.path, &transparent));
         Self {
@@ -82,42 +103,87 @@ impl<'h> Resolved<'h> {
     }
 }
 
-/// An option without a default that nothing defines and nothing reads: the
-/// module system never asks for its value.
-fn is_unused(declaration: &super::Declaration, definitions: &[Definition]) -> bool {
-    let path = &declaration.path;
-    let overlaps = |keys: &[Key]| {
-        keys.iter()
-            .zip(path)
-            .all(|(key, name)| !matches!(key, Key::Name(key) if key != name))
-    };
-    let reads = |term: &Term| {
-        let mut found = false;
+/// Whether one path leads to or through the other.
+fn overlap(a: &[Name], b: &[Name]) -> bool {
+    a.iter().zip(b).all(|(a, b)| a == b)
+}
+
+/// All that a definition consists of beside its fixed names.
+fn terms_of(definition: &Definition) -> impl Iterator<Item = &Term> {
+    let keys = definition.path.iter().filter_map(|key| match key {
+        Key::Term(term) => Some(term),
+        Key::Name(_) => None,
+    });
+    let conditions = definition
+        .wrappers
+        .iter()
+        .filter_map(|(_, wrapper)| match wrapper {
+            Wrapper::If(condition) => Some(condition),
+            _ => None,
+        });
+    keys.chain(conditions).chain([&definition.value])
+}
+
+/// Paths of `config` and `options` that definitions read, up to the first name
+/// that is computed.
+fn read_paths(definitions: &[Definition]) -> FxHashSet<Vec<Name>> {
+    let mut paths = FxHashSet::default();
+    for term in definitions.iter().flat_map(terms_of) {
         term.walk(&mut |term| {
             if let K::Select(base, keys, _) | K::HasAttr(base, keys) = term.kind()
                 && matches!(base.kind(), K::Arg(name) if matches!(&**name, "config" | "options"))
             {
-                found |= overlaps(keys);
+                paths.insert(known_part(keys));
             }
         });
-        found
-    };
-    declaration.default.is_none()
-        && !definitions.iter().any(|definition| {
-            let keys = definition.path.iter().filter_map(|key| match key {
-                Key::Term(term) => Some(term),
-                Key::Name(_) => None,
-            });
-            let conditions = definition
-                .wrappers
-                .iter()
-                .filter_map(|(_, wrapper)| match wrapper {
-                    Wrapper::If(condition) => Some(condition),
-                    _ => None,
-                });
-            overlaps(&definition.path)
-                || keys.chain(conditions).chain([&definition.value]).any(reads)
+    }
+    paths
+}
+
+fn known_part(keys: &[Key]) -> Vec<Name> {
+    keys.iter()
+        .map_while(|key| match key {
+            Key::Name(name) => Some(name.clone()),
+            Key::Term(_) => None,
         })
+        .collect()
+}
+
+/// Reads of other hosts' configurations: the host's name, and the path below
+/// its `config`.
+pub(crate) fn foreign_reads(host: &Host) -> Vec<(Name, Vec<Name>)> {
+    let mut found = Vec::new();
+    let mut add = |term: &Term| {
+        term.walk(&mut |term| {
+            let (K::Select(base, keys, _) | K::HasAttr(base, keys)) = term.kind() else {
+                return;
+            };
+            if !matches!(base.kind(), K::Flake) {
+                return;
+            }
+            if let [Key::Name(hosts), Key::Name(name), rest @ ..] = keys.as_slice()
+                && &**hosts == "nixosConfigurations"
+            {
+                let rest = known_part(rest);
+                let below = match rest.split_first() {
+                    Some((first, below)) if matches!(&**first, "config" | "options") => below.to_vec(),
+                    _ => Vec::new(),
+                };
+                found.push((name.clone(), below));
+            } else if matches!(keys.first(), Some(Key::Name(hosts)) if &**hosts == "nixosConfigurations") {
+                // Some host, or all of them.
+                found.push((Name::from(""), Vec::new()));
+            }
+        });
+    };
+    host.definitions
+        .iter()
+        .flat_map(terms_of)
+        .for_each(&mut add);
+    host.declarations
+        .iter()
+        .for_each(|declaration| add(&declaration.effect));
+    found
 }
 
 fn is_transparent(path: &[Key], transparent: &FxHashSet<Vec<Name>>) -> bool {
@@ -403,6 +469,17 @@ struct Reads {
     all: bool,
     /// Paths read through `options`.
     options: FxHashSet<Vec<Name>>,
+    /// `config` or `options` is handed on as a whole.
+    escapes: bool,
+}
+
+/// Whether a term is all of `config` or `options`.
+fn is_whole(term: &Term) -> bool {
+    match term.kind() {
+        K::Arg(name) => matches!(&**name, "config" | "options"),
+        K::ArgSet(_) => true,
+        _ => false,
+    }
 }
 
 impl Reads {
@@ -411,23 +488,12 @@ impl Reads {
             whole: FxHashSet::default(),
             all: false,
             options: FxHashSet::default(),
+            escapes: false,
         };
-        for definition in &host.definitions {
-            let keys = definition.path.iter().filter_map(|key| match key {
-                Key::Term(term) => Some(term),
-                Key::Name(_) => None,
-            });
-            let conditions = definition
-                .wrappers
-                .iter()
-                .filter_map(|(_, wrapper)| match wrapper {
-                    Wrapper::If(condition) => Some(condition),
-                    _ => None,
-                });
-            for term in keys.chain(conditions).chain([&definition.value]) {
-                reads.add(term);
-            }
-        }
+        host.definitions
+            .iter()
+            .flat_map(terms_of)
+            .for_each(|term| reads.add(term));
         for declaration in &host.declarations {
             reads.add(&declaration.effect);
         }
@@ -435,7 +501,22 @@ impl Reads {
     }
 
     fn add(&mut self, term: &Term) {
-        term.walk(&mut |term| match term.kind() {
+        self.escapes |= is_whole(term);
+        term.walk(&mut |term| self.add_one(term));
+    }
+
+    fn add_one(&mut self, term: &Term) {
+        // The base of a selection is read by its path, anything else is handed on.
+        let base = match term.kind() {
+            K::Select(base, ..) | K::HasAttr(base, _) if matches!(base.kind(), K::Arg(_)) => {
+                Some(base)
+            }
+            _ => None,
+        };
+        term.children(&mut |child| {
+            self.escapes |= is_whole(child) && base.is_none_or(|base| base != child);
+        });
+        match term.kind() {
             K::Select(base, path, _) | K::HasAttr(base, path) => {
                 let arg = match base.kind() {
                     K::Arg(name) => &**name,
@@ -443,7 +524,13 @@ impl Reads {
                 };
                 let known: Vec<Name> = path
                     .iter()
-                    .map_while(|key| if let Key::Name(name) = key { Some(name.clone()) } else { None })
+                    .map_while(|key| {
+                        if let Key::Name(name) = key {
+                            Some(name.clone())
+                        } else {
+                            None
+                        }
+                    })
                     .collect();
                 match arg {
                     "config" => {
@@ -466,7 +553,7 @@ impl Reads {
                 self.all |= enumerates && whole;
             }
             _ => {}
-        });
+        }
     }
 
     /// Whether replacing the reads of this option might miss one.

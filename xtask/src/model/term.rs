@@ -346,7 +346,9 @@ impl Term {
                     (Err(_), default) => return Self::new(K::Select(base, keys, default)),
                 }
             }
-            K::ArgSet(formals) if formals.contains(first) => {
+            K::ArgSet(formals)
+                if formals.contains(first) || matches!(&**first, "config" | "options" | "lib") =>
+            {
                 return Self::select(Self::new(K::Arg(first.clone())), rest.to_vec(), default);
             }
             K::Global(name) if &**name == "builtins" => {
@@ -557,7 +559,7 @@ impl Term {
         }
     }
 
-    fn children(&self, each: &mut dyn FnMut(&Term)) {
+    pub(super) fn children(&self, each: &mut dyn FnMut(&Term)) {
         let keys = |keys: &[Key], each: &mut dyn FnMut(&Term)| {
             for key in keys {
                 if let Key::Term(term) = key {

@@ -91,11 +91,12 @@ pub fn compare(before: &Fleet, after: &Fleet, table: &OptionTable<'_>) -> Vec<Ho
         .collect();
     names.sort_unstable();
     names.dedup();
+    let foreign = Foreign::of([before, after]);
     names
         .par_iter()
         .map(|name| match (before.host(name), after.host(name)) {
             (Some(a), Some(b)) => {
-                let mut verdict = compare_hosts(a, b, table);
+                let mut verdict = compare_hosts(a, b, table, &foreign);
                 if before.inputs != after.inputs {
                     verdict.add(
                         Judgement::Different,
@@ -108,6 +109,31 @@ pub fn compare(before: &Fleet, after: &Fleet, table: &OptionTable<'_>) -> Vec<Ho
             _ => verdict(name, "the host is new"),
         })
         .collect()
+}
+
+/// What hosts read of each other's configurations.
+struct Foreign(FxHashMap<String, Vec<Vec<crate::syntax::hir::Name>>>);
+
+impl Foreign {
+    fn of(fleets: [&Fleet; 2]) -> Self {
+        let mut reads: FxHashMap<String, Vec<_>> = FxHashMap::default();
+        for host in fleets.iter().flat_map(|fleet| &fleet.hosts) {
+            for (name, path) in crate::model::foreign_reads(host) {
+                reads.entry(name.to_string()).or_default().push(path);
+            }
+        }
+        Self(reads)
+    }
+
+    /// Reads of one host; those of no certain host are of every host.
+    fn of_host(&self, name: &str) -> Vec<Vec<crate::syntax::hir::Name>> {
+        [name, ""]
+            .iter()
+            .filter_map(|name| self.0.get(*name))
+            .flatten()
+            .cloned()
+            .collect()
+    }
 }
 
 fn verdict(name: &str, message: &str) -> HostVerdict {
@@ -148,7 +174,12 @@ impl HostVerdict {
 }
 
 /// Judges two states of one host.
-pub fn compare_hosts(before: &Host, after: &Host, table: &OptionTable<'_>) -> HostVerdict {
+fn compare_hosts(
+    before: &Host,
+    after: &Host,
+    table: &OptionTable<'_>,
+    foreign: &Foreign,
+) -> HostVerdict {
     let mut verdict = HostVerdict::new(&before.name);
     if before.exhausted || after.exhausted {
         verdict.add(
@@ -158,10 +189,9 @@ pub fn compare_hosts(before: &Host, after: &Host, table: &OptionTable<'_>) -> Ho
     }
     compare_calls(before, after, &mut verdict);
     compare_modules(before, after, &mut verdict);
-    let (a, b) = (
-        Resolved::new(before),
-        Resolved::against(after, Some(before)),
-    );
+    let read = foreign.of_host(&before.name);
+    let a = Resolved::against(before, None, &read);
+    let b = Resolved::against(after, Some(before), &read);
     compare_declarations(&a, &b, &mut verdict);
     verdict.definitions = (a.definitions.len(), b.definitions.len());
     order::compare_definitions(&a, &b, table, &mut verdict);

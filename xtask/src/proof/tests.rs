@@ -357,3 +357,56 @@ fn functions_that_call_themselves_have_a_normal_form() {
     check_module(&module("f", 1), &module("go", 1), Equal);
     check_module(&module("f", 1), &module("f", 2), Different);
 }
+
+/// What is read of an option by a way other than its path has to count.
+#[test]
+fn a_value_that_is_read_through_a_helper_counts() {
+    let option = "options.my.port = lib.mkOption { type = lib.types.int; default = 1; };";
+    let module = |value: u8, read: &str| {
+        format!(
+            "{{ config, lib, pkgs, options, ... }}@args: let get = c: c.my.port; in {{ {option} config = {{ my.port = {value}; environment.etc.x.text = toString ({read}); }}; }}"
+        )
+    };
+    for read in [
+        "config.my.port",
+        "get config",
+        "args.config.my.port",
+        "(import ./g.nix { inherit config; })",
+        "(import ./g.nix args)",
+        "with config; my.port",
+        "with pkgs; with config; my.port",
+        "config.${\"my\"}.port",
+        "builtins.attrValues config.my",
+        "pkgs.f config",
+        "(x: x.config.my.port) args",
+        "(x: x.c.my.port) { c = config; }",
+        "map (n: config.my.${n}) [ \"port\" ]",
+    ] {
+        let side = |value| {
+            format!(
+                "#- /h.nix\n{}\n#- /g.nix\n{{ config, ... }}: config.my.port",
+                module(value, read)
+            )
+        };
+        check(&side(2), &side(2), Equal);
+        assert_ne!(judge(&side(2), &side(3)).judgement, Equal, "{read}");
+    }
+}
+
+#[test]
+fn a_value_that_another_host_reads_counts() {
+    let side = |value: u8| {
+        format!(
+            "#- /flake.nix\n{{ outputs = {{ self, nixpkgs }}: {{ nixosConfigurations.a = nixpkgs.lib.nixosSystem {{ modules = [ ./a.nix ]; }}; nixosConfigurations.b = nixpkgs.lib.nixosSystem {{ specialArgs = {{ inherit self; }}; modules = [ ./b.nix ]; }}; }}; }}\n#- /a.nix\n{{ lib, ... }}: {{ options.my.port = lib.mkOption {{ type = lib.types.int; default = 1; }}; config.my.port = {value}; }}\n#- /b.nix\n{{ self, ... }}: {{ services.openssh.ports = [ self.nixosConfigurations.a.config.my.port ]; }}"
+        )
+    };
+    let table = OptionTable::embedded();
+    let cache = ParseCache::default();
+    let (before, after) = (tree(&side(2)), tree(&side(3)));
+    let verdicts = compare(
+        &Fleet::load(&before, &table, &cache),
+        &Fleet::load(&after, &table, &cache),
+        &table,
+    );
+    assert!(verdicts.iter().any(|verdict| verdict.judgement != Equal));
+}
