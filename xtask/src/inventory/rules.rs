@@ -287,16 +287,18 @@ const RULES: &[(&str, Rule)] = &[
     ("sops.secrets.**", R::Secrets),
 ];
 
+/// A pattern's components and what it means.
+type Split = (Vec<&'static str>, Rule);
+
 /// Rules by the first component of their patterns.
-static BY_FIRST: LazyLock<FxHashMap<&'static str, Vec<(Vec<&'static str>, Rule)>>> =
-    LazyLock::new(|| {
-        let mut map: FxHashMap<&str, Vec<(Vec<&str>, Rule)>> = FxHashMap::default();
-        for (pattern, rule) in RULES {
-            let parts: Vec<&str> = pattern.split('.').collect();
-            map.entry(parts[0]).or_default().push((parts, *rule));
-        }
-        map
-    });
+static BY_FIRST: LazyLock<FxHashMap<&'static str, Vec<Split>>> = LazyLock::new(|| {
+    let mut map: FxHashMap<&str, Vec<(Vec<&str>, Rule)>> = FxHashMap::default();
+    for (pattern, rule) in RULES {
+        let parts: Vec<&str> = pattern.split('.').collect();
+        map.entry(parts[0]).or_default().push((parts, *rule));
+    }
+    map
+});
 
 fn fits(pattern: &[&str], path: &[&str]) -> bool {
     match (pattern, path) {

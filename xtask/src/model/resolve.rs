@@ -56,7 +56,7 @@ impl<'h> Resolved<'h> {
             };
             candidates.retain(|declaration| {
                 let path = &declaration.path;
-                !reads.block(path) && !(reads.escapes && old(path))
+                !(reads.block(path) || reads.escapes && old(path))
             });
         }
         for _ in 0..ROUNDS {

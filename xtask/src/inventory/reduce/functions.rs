@@ -221,7 +221,7 @@ impl Reducer<'_> {
                     .iter()
                     .map(|(name, value)| call2(first, text(name), value.clone()))
                     .collect();
-                self.from_pairs(&pairs)?
+                self.set_of_pairs(&pairs)?
             }
             F::MapAttrsToList => {
                 let set = self.attributes(last)?;
@@ -232,7 +232,7 @@ impl Reducer<'_> {
             F::NameValuePair => pair(first.clone(), last.clone()),
             F::ListToAttrs => {
                 let items = self.elements(first)?;
-                self.from_pairs(&items)?
+                self.set_of_pairs(&items)?
             }
             F::GenAttrs => {
                 let names = self.elements(first)?;
@@ -350,7 +350,7 @@ impl Reducer<'_> {
         Some(Value::list(calls.collect()))
     }
 
-    fn from_pairs(&mut self, pairs: &[Delayed]) -> Option<Value> {
+    fn set_of_pairs(&mut self, pairs: &[Delayed]) -> Option<Value> {
         let mut set = BTreeMap::new();
         for pair in pairs {
             let pair = self.attributes(pair)?;
