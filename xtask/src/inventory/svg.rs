@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::graph::{edges, layers};
+use super::graph::{Edges, edges, layers};
 use super::{HostEntry, Inventory, Kind};
 
 /// Sizes in pixels.
@@ -121,7 +121,7 @@ pub fn render(inventory: &Inventory) -> String {
     out
 }
 
-fn legend(out: &mut String, edges: &BTreeMap<(usize, usize), std::collections::BTreeSet<Kind>>) {
+fn legend(out: &mut String, edges: &Edges) {
     out.push_str("<defs>\n");
     for kind in Kind::ALL {
         let (name, colour) = (kind.name(), colour(kind));

@@ -467,15 +467,15 @@ fn as_svg() {
 }
 
 #[test]
-fn layers_stand_on_what_they_need_and_circles_share_one() {
+fn layers_stand_on_what_they_need_and_circles_open_where_they_are_weakest() {
     let (inventory, _) = read(
         r#"
 #- a.nix
-{ fileSystems."/x".device = "b:/x"; }
+{ self, ... }: { fileSystems."/x".device = "b:/x"; }
 #- b.nix
-{ fileSystems."/x".device = "a:/x"; nix.buildMachines = [ { hostName = "c"; } ]; }
+{ self, ... }: { nix.buildMachines = [ { hostName = "c"; } ]; users.motd = self.nixosConfigurations.a.config.x; }
 #- c.nix
-{ }
+{ services.prometheus.scrapeConfigs = [ { static_configs = [ { targets = [ "a:1" "b:1" "d:1" ]; } ]; } ]; }
 #- d.nix
 { fileSystems."/x".device = "a:/x"; }
 "#,
@@ -489,7 +489,7 @@ fn layers_stand_on_what_they_need_and_circles_share_one() {
         names
     };
     let layers: Vec<Vec<&str>> = layers(&inventory).iter().map(names).collect();
-    assert_eq!(layers, [vec!["c"], vec!["a", "b"], vec!["d"]]);
+    assert_eq!(layers, [vec!["c"], vec!["b"], vec!["a"], vec!["d"]]);
 }
 
 #[test]
