@@ -20,6 +20,8 @@ mod evaluate;
 mod fleets;
 mod import_trees;
 mod merge;
+mod migrated;
+mod mutation;
 mod nix;
 mod record;
 mod seed;

@@ -8,12 +8,14 @@
 #   library  directory of nixpkgs' library
 #   tree     directory of the flake
 #   host     name in `nixosConfigurations`; null lists the names
+#   contents with a path, tell what stands there
 #   stubs    directory with names.json, written by the test
 {
   library,
   tree,
   host ? null,
   stubs,
+  contents ? false,
 }:
 let
   inherit (builtins)
@@ -32,7 +34,7 @@ let
     lib = real;
     inherit known;
     root = toString stubs;
-    inherit tree;
+    inherit tree contents;
   };
 
   capture = function: arguments: {
@@ -46,6 +48,20 @@ let
     _: _: {
       nixosSystem = capture "nixosSystem";
       inherit (real) evalModules;
+      # A stand-in is of every type.
+      types = real.types // builtins.mapAttrs (
+        name: type: type // { check = value: (isAttrs value && value ? "<stub>") || type.check value; }
+      ) (real.getAttrs [
+        "bool"
+        "float"
+        "int"
+        "lines"
+        "number"
+        "package"
+        "path"
+        "port"
+        "str"
+      ] real.types);
     }
   );
 

@@ -294,14 +294,21 @@ impl Stubs {
     }
 }
 
-/// What Nix records of one host.
-pub fn real(tree: &Path, host: &str, stubs: &Stubs, library: &Path) -> Result<Json, String> {
+/// What Nix records of one host; `contents` tells of a path also what is there.
+pub fn real(
+    tree: &Path,
+    host: &str,
+    stubs: &Stubs,
+    library: &Path,
+    contents: bool,
+) -> Result<Json, String> {
     nix::evaluate(
         "record.nix",
         &[
             ("library", &library.to_string_lossy()),
             ("tree", &tree.to_string_lossy()),
             ("host", &format!("{host:?}")),
+            ("contents", if contents { "true" } else { "false" }),
             ("stubs", &stubs.path().to_string_lossy()),
         ],
     )
@@ -522,7 +529,7 @@ fn record(evaluator: &Evaluator<'_>, value: &Lazy, depth: u32) -> Json {
 pub type Leaf = (Vec<(usize, String, Json)>, Json);
 
 /// Ordered definitions by path.
-#[derive(Default)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub struct Leaves {
     pub by_path: BTreeMap<Vec<String>, Vec<Leaf>>,
     /// Where something is not known, or fails: nothing is said of what is there.
@@ -546,6 +553,12 @@ impl Flattening<'_> {
                         ..
                     }
             )
+    }
+
+    fn reaches_option(&self, path: &[String]) -> bool {
+        let names: Vec<&str> = path.iter().map(String::as_str).collect();
+        self.above_options(path)
+            || matches!(self.host.path_kind(self.view, &names), PathKind::Option(_))
     }
 
     /// Takes recorded definitions apart down to what is no set.
@@ -621,23 +634,16 @@ impl Flattening<'_> {
     ) {
         let mut normal = Vec::new();
         for (level, kind, of) in properties {
-            let mut level = *level;
-            while level < path.len() && self.above_options(&path[..level]) {
-                level += 1;
-            }
             if kind == "<if>" && *of == json!(true) {
                 continue;
             }
-            let names: Vec<&str> = path[..level].iter().map(String::as_str).collect();
-            if kind == "<if>"
-                && *of == json!(false)
-                && matches!(
-                    self.host.path_kind(self.view, &names),
-                    PathKind::Option(_) | PathKind::Inside { .. }
-                )
-                && level == path.len()
-            {
+            // Nothing is defined below a false condition at or above an option.
+            if kind == "<if>" && *of == json!(false) && self.reaches_option(&path[..*level]) {
                 return;
+            }
+            let mut level = *level;
+            while level < path.len() && self.above_options(&path[..level]) {
+                level += 1;
             }
             normal.push((level, kind.clone(), of.clone()));
         }
@@ -745,6 +751,62 @@ fn is_of_input(term: &Term) -> bool {
     }
 }
 
+/// All that Nix records of a host, in a form in which a set that is written in
+/// one piece or in several is the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    pub leaves: Leaves,
+    rest: Json,
+}
+
+/// Records a host; options that the tree declares count by their effect alone.
+pub fn recorded(
+    directory: &Path,
+    host: &Host,
+    view: View<'_, '_>,
+    stubs: &Stubs,
+    library: &Path,
+) -> Result<Recorded, String> {
+    let mut real = real(directory, &host.name, stubs, library, true)?;
+    let flattening = Flattening { host, view };
+    let leaves = flattening.flatten(&real["definitions"]);
+    if let Some(parts) = real.as_object_mut() {
+        parts.remove("definitions");
+    }
+    Ok(Recorded { leaves, rest: real })
+}
+
+impl Recorded {
+    /// Where two records differ.
+    pub fn difference(&self, other: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        let (a, b) = (&self.leaves.by_path, &other.leaves.by_path);
+        for path in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {
+            if a.get(path) != b.get(path) {
+                found.push(format!(
+                    "{}: {:?}\n      then {:?}",
+                    path.join("."),
+                    a.get(path),
+                    b.get(path)
+                ));
+            }
+        }
+        if self.rest != other.rest {
+            found.push(format!(
+                "arguments: {}\n      then {}",
+                self.rest, other.rest
+            ));
+        }
+        if self.leaves.unclear != other.leaves.unclear {
+            found.push(format!(
+                "failures: {:?} then {:?}",
+                self.leaves.unclear, other.leaves.unclear
+            ));
+        }
+        found
+    }
+}
+
 /// The model against Nix for one host.
 pub fn check(
     fleet: &Fleet,
@@ -754,7 +816,7 @@ pub fn check(
     stubs: &Stubs,
     library: &Path,
 ) -> Result<Comparison, String> {
-    let real = real(directory, host, stubs, library)?;
+    let real = real(directory, host, stubs, library, false)?;
     let Some(host) = fleet.host(host) else {
         return Err("the model does not know the host".to_owned());
     };

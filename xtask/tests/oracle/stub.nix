@@ -9,11 +9,13 @@
 #             that must be lists, booleans or strings, or evaluation stops for good
 #   root      directory that its paths lie in
 #   tree      the tree under test; paths are told relative to it
+#   contents  tell with a path also what stands there
 {
   lib,
   known,
   root,
   tree,
+  contents ? false,
 }:
 let
   inherit (builtins)
@@ -47,7 +49,15 @@ let
     else
       make "${way}.${name}";
 
-  place = path: lib.removePrefix (toString tree) (toString path);
+  place =
+    path:
+    lib.removePrefix (toString tree) (toString path)
+    + lib.optionalString contents (
+      if builtins.pathExists path then
+        "=" + baseNameOf (builtins.unsafeDiscardStringContext "${path}")
+      else
+        "=missing"
+    );
 
   show =
     depth: value:
