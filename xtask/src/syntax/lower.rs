@@ -15,7 +15,11 @@ pub(super) fn lower(root: &rnix::Root, text: Arc<str>) -> File {
         exprs: Vec::new(),
         errors: Vec::new(),
     };
-    let root = lowering.optional(root.expr(), (0, 0));
+    let mut root = lowering.optional(root.expr(), (0, 0));
+    if !lowering.errors.is_empty() {
+        // Nix refuses the whole file, so nothing in it means anything.
+        root = lowering.add(Expr::Error, (0, 0));
+    }
     File {
         text,
         root,
@@ -256,18 +260,23 @@ impl Lowering {
                     .map_or_else(|| Arc::from(""), |name| ident(&name)),
             ),
             Some(ast::Param::Pattern(pattern)) => {
-                let formals = pattern
-                    .pat_entries()
-                    .filter_map(|entry| {
-                        let name = ident(&entry.ident()?);
-                        let default = entry.default().map(|default| self.expr(&default));
-                        Some((name, default))
-                    })
-                    .collect();
                 let bind = pattern
                     .pat_bind()
                     .and_then(|bind| bind.ident())
                     .map(|name| ident(&name));
+                let mut formals: Vec<(Name, Option<ExprId>)> = Vec::new();
+                for entry in pattern.pat_entries() {
+                    let Some(node) = entry.ident() else { continue };
+                    let name = ident(&node);
+                    if bind.as_ref() == Some(&name)
+                        || formals.iter().any(|(other, _)| *other == name)
+                    {
+                        let message = format!("argument `{name}` is declared twice");
+                        self.error(range(node.syntax()), message);
+                    }
+                    let default = entry.default().map(|default| self.expr(&default));
+                    formals.push((name, default));
+                }
                 Param::Set {
                     formals,
                     ellipsis: pattern.ellipsis_token().is_some(),

@@ -24,5 +24,6 @@ mod migrated;
 mod mutation;
 mod nix;
 mod record;
+mod refused;
 mod seed;
 mod tree_text;
