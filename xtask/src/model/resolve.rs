@@ -288,6 +288,8 @@ fn passes_unchanged(kind: &OptionType) -> bool {
     match kind {
         OptionType::Scalar(_) | OptionType::Raw => true,
         OptionType::ListOf(inner) => matches!(**inner, OptionType::Scalar(_) | OptionType::Raw),
+        // One definition at most, and nothing is done to it: `raw` by another name.
+        OptionType::Uniq(inner) if **inner == OptionType::Unspecified => true,
         OptionType::NullOr(inner) | OptionType::Uniq(inner) => passes_unchanged(inner),
         _ => false,
     }
@@ -360,6 +362,7 @@ fn fits(kind: &OptionType, value: &Term) -> bool {
     }
     match kind {
         OptionType::NullOr(_) if matches!(value.kind(), K::Null) => true,
+        OptionType::Uniq(inner) if **inner == OptionType::Unspecified => true,
         OptionType::NullOr(inner) | OptionType::Uniq(inner) => fits(inner, value),
         OptionType::Raw => true,
         OptionType::ListOf(inner) => match value.kind() {

@@ -68,7 +68,7 @@ pub fn extract(
             continue;
         }
         let type_text = option::type_text(catalogue.value_type(&leaf.path).as_ref(), value)
-            .unwrap_or_else(|| "lib.types.raw".to_owned());
+            .unwrap_or_else(|| "lib.types.uniq lib.types.unspecified".to_owned());
         if option::is_property(value) {
             continue;
         }

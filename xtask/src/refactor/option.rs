@@ -112,11 +112,11 @@ fn of_type(kind: &OptionType) -> Option<String> {
             Scalar::Bool | Scalar::BoolByOr => "lib.types.bool",
             Scalar::Int => "lib.types.int",
             Scalar::Float => "lib.types.float",
-            Scalar::Number => "lib.types.number",
             Scalar::Str => "lib.types.str",
             Scalar::Path => "lib.types.path",
             Scalar::Package => "lib.types.package",
-            Scalar::Pkgs | Scalar::Enum => return None,
+            // `number` is younger than releases that are still in use.
+            Scalar::Pkgs | Scalar::Enum | Scalar::Number => return None,
         }
         .to_owned(),
         OptionType::ListOf(inner) => {

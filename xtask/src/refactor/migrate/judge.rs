@@ -80,7 +80,10 @@ impl Judge<'_> {
                 return Ok(self.proved(proposal, Vec::new(), request, &keep));
             }
             let (after, verdicts) = self.judge(&proposal.changes);
-            if !request.auto_import && imports_itself(&after, request, &proposal.changes) {
+            if !request.auto_import
+                && imports_itself(&after, request, &proposal.changes)
+                && self.arrive_unlisted(request, &proposal.changes)
+            {
                 request.auto_import = true;
                 continue;
             }
@@ -134,6 +137,19 @@ impl Judge<'_> {
         after
             .host(request.host)
             .is_some_and(|host| placement::stands_behind(host, request.entry, &proposal.changes))
+    }
+
+    /// Whether other hosts import the new files even where no list names them: a
+    /// list that the proposal itself adds them to is no directory that is read.
+    fn arrive_unlisted(&self, request: &Request<'_>, changes: &ChangeSet) -> bool {
+        let created: ChangeSet = changes
+            .iter()
+            .filter(|(_, change)| matches!(change, Change::Create { .. }))
+            .map(|(path, change)| (path.clone(), change.clone()))
+            .collect();
+        let tree = self.tree.with(&created);
+        let after = Fleet::load(&tree, self.knowledge.table, self.knowledge.cache);
+        imports_itself(&after, request, &created)
     }
 
     fn judge(&self, changes: &ChangeSet) -> (Fleet, Vec<HostVerdict>) {
