@@ -58,6 +58,21 @@ impl Arguments {
         thunk
     }
 
+    /// An argument that every module is given and this function refuses.
+    fn unexpected(&self, param: &Param) -> Option<&Name> {
+        match param {
+            Param::Set {
+                formals,
+                ellipsis: false,
+                ..
+            } => self
+                .always
+                .iter()
+                .find(|name| !formals.iter().any(|(formal, _)| formal == *name)),
+            _ => None,
+        }
+    }
+
     fn for_function(&mut self, eval: &mut Eval<'_>, param: &Param) -> Thunk {
         let mut formals: Vec<Name> = match param {
             Param::Name(_) => Vec::new(),
@@ -298,6 +313,10 @@ fn unify(
     let mut content = thunk;
     // `args: …` may return a function only by mistake; one call is what Nix does.
     if let Value::Lambda(closure) = eval.force(thunk) {
+        if let Some(name) = args.unexpected(&closure.param) {
+            let why = format!("it is given `{name}`, and takes neither that nor `...`");
+            return opaque(eval, thunk, key, &why);
+        }
         let argument = args.for_function(eval, &closure.param);
         content = eval.thunk(Code::Call(thunk, argument));
     }

@@ -214,9 +214,19 @@ impl Eval<'_> {
 
     fn place_term(&self, unit: Unit, id: ExprId) -> Term {
         let (path, file) = self.unit_file(unit);
-        let (start, end) = file.range(id);
-        let text = file.text.get(start as usize..end as usize).unwrap_or("");
-        Term::new(K::Place(path.clone(), start, Digest::of(text.as_bytes())))
+        let (start, _) = file.range(id);
+        let digest = match file.expr(id) {
+            // Its value is the line and the column.
+            Expr::CurPos => {
+                let before = file.text.get(..start as usize).unwrap_or("");
+                let line = before.matches('\n').count();
+                let column = before.len() - before.rfind('\n').map_or(0, |at| at + 1);
+                Digest::of(format!("{line}:{column}").as_bytes())
+            }
+            // What was not read, or not to its end, counts with all of its file.
+            _ => self.files.digest(path),
+        };
+        Term::new(K::Place(path.clone(), start, digest))
     }
 
     fn norm_here(&mut self, unit: Unit, id: ExprId, env: Env) -> Term {
@@ -311,9 +321,27 @@ impl Eval<'_> {
             rest.push(*right);
             first = *left;
         }
+        let count = rest.len();
+        let thunk = self.delay(unit, first, env);
+        let certain = match self.force(thunk) {
+            Value::Opaque(Opaque {
+                role: Role::Flake, ..
+            }) => true,
+            Value::Place(text) => place_path(&text).is_some_and(|path| path.as_str().is_empty()),
+            _ => false,
+        };
         let mut sum = self.norm(unit, first, env);
-        for operand in rest.into_iter().rev() {
+        for (index, operand) in rest.into_iter().rev().enumerate() {
             let operand = self.norm(unit, operand, env);
+            // `self + "/x"` reads what stands there.
+            if index == 0 && (certain || may_be_tree(&sum)) {
+                let (parts, open) = match operand.kind() {
+                    K::Str(_) => (vec![operand.clone()], count > 1),
+                    K::Interp(parts) => (parts.clone(), true),
+                    _ => (vec![operand.clone()], true),
+                };
+                sum = self.tree_read(sum, certain, &parts, open);
+            }
             sum = Term::binary(BinaryOp::Add, sum, operand);
         }
         sum
@@ -485,47 +513,86 @@ impl Eval<'_> {
                 Part::Text(text) => terms.push(Term::new(K::Str(text.clone()))),
                 Part::Expr(expr) => {
                     let thunk = self.delay(unit, *expr, env);
-                    // `"${self}/x"` and `"${./.}/x"` are places in the tree.
-                    let root = match self.force(thunk) {
-                        Value::Path(path) => Some(path),
-                        Value::Place(text) => place_path(&text),
+                    let base = match self.force(thunk) {
+                        // A path in a string is copied, with all that is below it.
+                        Value::Path(path) => {
+                            terms.push(self.path_term(&path));
+                            continue;
+                        }
+                        Value::Place(text) if place_path(&text).is_some() => {
+                            let base = self.place_text(&text);
+                            if !matches!(base.kind(), K::Flake) {
+                                terms.push(base);
+                                continue;
+                            }
+                            base
+                        }
                         Value::Opaque(Opaque {
                             role: Role::Flake, ..
-                        }) => Some(TreePath::root()),
-                        _ => None,
+                        }) => Term::new(K::Flake),
+                        // A set in a string is its store path.
+                        _ => self.term(thunk),
                     };
-                    match (root, parts.get(index)) {
-                        (Some(root), Some(Part::Text(text))) if text.starts_with('/') => {
-                            let end = text.find(|c: char| !is_path_char(c)).unwrap_or(text.len());
-                            let whole = end == text.len() && parts.len() > index + 1;
-                            let cut = if whole {
-                                text.rfind('/').unwrap_or(0)
-                            } else {
-                                end
-                            };
-                            match root.join(&text[..cut]) {
-                                Some(path) => {
-                                    terms.push(self.path_term(&path));
-                                    terms.push(Term::str(&text[cut..]));
-                                    index += 1;
-                                }
-                                None => terms.push(self.term(thunk)),
-                            }
-                        }
-                        (Some(root), _) if root.as_str().is_empty() => {
-                            terms.push(Term::new(K::Flake))
-                        }
-                        (Some(root), _) => terms.push(self.path_term(&root)),
-                        (None, _) => {
-                            let term = self.term(thunk);
-                            // A set in a string is its store path.
-                            terms.push(term);
-                        }
+                    if !may_be_tree(&base) {
+                        terms.push(base);
+                        continue;
                     }
+                    // `"${self}/x"` reads what stands there.
+                    let (rest, open) = match parts.get(index) {
+                        Some(Part::Text(text)) => (
+                            vec![Term::new(K::Str(text.clone()))],
+                            parts.len() > index + 1,
+                        ),
+                        Some(Part::Expr(expr)) => (vec![self.norm(unit, *expr, env)], true),
+                        None => (Vec::new(), false),
+                    };
+                    let certain = is_tree(&base);
+                    terms.push(self.tree_read(base, certain, &rest, open));
                 }
             }
         }
         Term::interp(terms)
+    }
+
+    /// The term of a value that is, or may be, the tree's own place, with what
+    /// is read there by the text that follows. `certain` says that it is the
+    /// tree, `open` that more follows, which is not known.
+    fn tree_read(&self, base: Term, certain: bool, rest: &[Term], open: bool) -> Term {
+        let root = TreePath::root();
+        let place = match rest.first().map(Term::kind) {
+            None => return base,
+            Some(K::Str(text)) if text.starts_with('/') => {
+                let end = text.find(|c: char| !is_path_char(c)).unwrap_or(text.len());
+                let end = if end == text.len() && (open || rest.len() > 1) {
+                    text.rfind('/').unwrap_or(0)
+                } else {
+                    end
+                };
+                let parent = text[..end].rfind('/').unwrap_or(0);
+                let exists = |path: &TreePath| self.files.digest(path) != super::files::missing();
+                let place = root.join(&text[..end]);
+                // A name may go on where it seems to end: a space is no end.
+                match root.join(&text[..parent]) {
+                    Some(parent)
+                        if !parent.as_str().is_empty()
+                            && exists(&parent)
+                            && !place.as_ref().is_some_and(exists) =>
+                    {
+                        Some(parent)
+                    }
+                    _ => place.filter(|place| certain || exists(place)),
+                }
+            }
+            Some(K::Str(_)) => None,
+            Some(_) => Some(root),
+        };
+        match place {
+            Some(place) if certain || !place.as_str().is_empty() => {
+                let digest = self.files.digest(&place);
+                Term::new(K::PathInterp(place, digest, vec![base]))
+            }
+            _ => base,
+        }
     }
 
     fn norm_path(
@@ -668,6 +735,31 @@ fn hands_config_on(term: &Term) -> bool {
         K::Set(fixed, _) => fixed.iter().any(|(_, term)| whole(term)),
         K::Binary(BinaryOp::Update, left, right) => hands_config_on(left) || hands_config_on(right),
         _ => whole(term),
+    }
+}
+
+/// Whether a term is the place of the tree itself.
+fn is_tree(term: &Term) -> bool {
+    match term.kind() {
+        K::Flake => true,
+        K::Path(path, digest) => path.as_str().is_empty() && *digest == Digest::of(b"self"),
+        K::Select(base, keys, _) => match (base.kind(), keys.as_slice()) {
+            (K::Inputs, [Key::Name(name), ..]) => &**name == "self",
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Whether a term may be the place of the tree: it is, or it is what a function
+/// that is not called here is given under a name that does not say otherwise.
+fn may_be_tree(term: &Term) -> bool {
+    match term.kind() {
+        K::Select(base, _, _) if !is_tree(term) => may_be_tree(base),
+        K::Bound(_, name) | K::Fresh(_, name) => {
+            !matches!(&**name, "pkgs" | "config" | "lib" | "options")
+        }
+        _ => is_tree(term),
     }
 }
 

@@ -15,6 +15,9 @@ use crate::syntax::hir::Name;
 /// Rounds of replacing until nothing changes; features that read features.
 const ROUNDS: usize = 8;
 
+/// Priority of an option's default.
+const DEFAULT_PRIORITY: i64 = 1500;
+
 /// A host with the reads of its certain options replaced.
 pub struct Resolved<'h> {
     /// The host.
@@ -316,12 +319,15 @@ fn certain_value(declaration: &super::Declaration, definitions: &[Definition]) -
         if definition.path.len() != path.len() {
             return None;
         }
-        let mut priority = 100;
-        for (_, wrapper) in &definition.wrappers {
-            match wrapper {
-                Wrapper::Override(value) => priority = *value,
-                Wrapper::If(_) | Wrapper::Order(_) => return None,
-            }
+        // Of several overrides only the outermost is taken off.
+        let priority = match definition.wrappers.as_slice() {
+            [] => 100,
+            [(_, Wrapper::Override(priority))] => *priority,
+            _ => return None,
+        };
+        // The default is a definition too.
+        if priority >= DEFAULT_PRIORITY && declaration.default.is_some() {
+            return None;
         }
         match &mut best {
             Some((least, values)) if *least == priority => values.push(&definition.value),
@@ -552,9 +558,11 @@ impl Reads {
             K::Apply(function, argument) => {
                 let enumerates = matches!(innermost(function).kind(), K::Global(_))
                     || matches!(innermost(function).kind(), K::Select(base, ..) if matches!(base.kind(), K::Arg(name) if &**name == "lib"));
-                let whole = matches!(argument.kind(), K::Arg(name) if matches!(&**name, "config" | "options"));
+                let whole = is_whole(argument);
                 self.all |= enumerates && whole;
             }
+            K::Binary(_, left, right) => self.all |= is_whole(left) || is_whole(right),
+            K::List(items) => self.all |= items.iter().any(is_whole),
             _ => {}
         }
     }

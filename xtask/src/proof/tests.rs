@@ -1,5 +1,7 @@
 //! Two states of a tiny fleet in, one judgement out.
 
+mod places;
+
 use super::*;
 use crate::model::ParseCache;
 use crate::tree::Tree;

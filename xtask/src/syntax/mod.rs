@@ -68,7 +68,12 @@ pub fn lower(text: Arc<str>) -> hir::File {
     }
     let (root, errors) = parse(&text);
     if errors.is_empty() {
-        lower::lower(&root, text)
+        let file = lower::lower(&root, Arc::clone(&text));
+        if file.errors.is_empty() {
+            file
+        } else {
+            lower::broken(text, file.errors)
+        }
     } else {
         lower::broken(text, errors)
     }

@@ -1,0 +1,114 @@
+//! What stands in the tree and is read in ways that are not plain path
+//! literals, and what the module system or the parser refuses.
+
+use super::*;
+
+const FLAKE: &str = "#- /flake.nix\n{ outputs = { self, nixpkgs }: { nixosConfigurations.h = nixpkgs.lib.nixosSystem { specialArgs = { inherit self; root = self.outPath; }; modules = [ ./h.nix ]; }; }; }";
+
+fn with_file(module: &str, path: &str, content: &str) -> String {
+    format!(
+        "{FLAKE}\n#- /h.nix\n{module}\n#- /f.nix\n{{ self, n }}: \"${{self}}/d/${{n}}\"\n#- /{path}\n{content}"
+    )
+}
+
+#[test]
+fn what_is_read_through_the_flake_counts() {
+    for value in [
+        "\"${self}/d/a\"",
+        "\"${self}/d/${config.networking.hostName}\"",
+        "(self + \"/d/${config.networking.hostName}\")",
+        "(self + \"/d/\" + config.networking.hostName)",
+        "(self.outPath + \"/d/${config.networking.hostName}\")",
+        "(root + \"/d/${config.networking.hostName}\")",
+        "(let p = \"/d/a\"; in \"${self}${p}\")",
+        "(import ./f.nix { inherit self; n = config.networking.hostName; })",
+    ] {
+        let module =
+            format!("{{ self, root, config, ... }}: {{ environment.etc.x.source = {value}; }}");
+        let side = |content| with_file(&module, "d/a", content);
+        check(&side("1"), &side("1"), Equal);
+        assert_ne!(judge(&side("1"), &side("2")).judgement, Equal, "{value}");
+        let other = |content| with_file(&module, "e/a", content);
+        if !value.contains("${p}") {
+            check(&other("1"), &other("2"), Equal);
+        }
+    }
+    let module = "{ self, ... }: { environment.etc.x.source = \"${self}/d/a b\"; }";
+    let side = |content| with_file(module, "d/a b", content);
+    assert_ne!(judge(&side("1"), &side("2")).judgement, Equal);
+}
+
+#[test]
+fn a_file_that_is_copied_is_not_the_file_in_the_flake() {
+    let side = |text: &str| {
+        with_file(
+            &format!("{{ self, ... }}: {{ environment.etc.x.text = \"cat {text}\"; }}"),
+            "d/a",
+            "1",
+        )
+    };
+    let places = ["${./d/a}", "${./d}/a", "${./.}/d/a", "${self}/d/a"];
+    for one in places {
+        for other in places.iter().filter(|other| **other != one) {
+            assert_ne!(
+                judge(&side(one), &side(other)).judgement,
+                Equal,
+                "{one} {other}"
+            );
+        }
+    }
+    // A directory is copied with all that is in it.
+    let module = "{ ... }: { environment.etc.x.text = \"cat ${./d}/a\"; }";
+    let side = |content| with_file(module, "d/b", content);
+    assert_ne!(judge(&side("1"), &side("2")).judgement, Equal);
+}
+
+#[test]
+fn what_cannot_be_read_counts_as_its_text() {
+    let deep = |value: u8| {
+        let (open, close) = ("[".repeat(9_000), "]".repeat(9_000));
+        format!("#- /h.nix\n{{ ... }}: {{ services.x.y = {open} {value} {close}; }}")
+    };
+    check(&deep(1), &deep(1), Equal);
+    assert_ne!(judge(&deep(1), &deep(2)).judgement, Equal);
+    let module = |text: &str| format!("#- /h.nix\n{text}");
+    for (before, after) in [
+        (
+            "{ ... }: { services.nginx.enable = true; }",
+            "{ ... }: { services.nginx.enable = true; services.nginx.enable = true; }",
+        ),
+        (
+            "{ config, lib, ... }: { services.nginx.enable = true; }",
+            "{ config, lib }: { services.nginx.enable = true; }",
+        ),
+        (
+            "{ ... }: { \n environment.etc.x.text = toString __curPos.column; }",
+            "{ ... }: {   environment.etc.x.text = toString __curPos.column; }",
+        ),
+    ] {
+        assert_ne!(
+            judge(&module(before), &module(after)).judgement,
+            Equal,
+            "{after}"
+        );
+    }
+}
+
+#[test]
+fn a_feature_has_its_default_as_a_definition_too() {
+    let plain = "#- /h.nix\n{ ... }: { services.nginx.enable = true; }";
+    let feature = |value: &str| {
+        format!(
+            "#- /h.nix\n{{ config, lib, ... }}: {{ options.features.web.enable = lib.mkEnableOption \"w\"; config = lib.mkMerge [ {{ features.web.enable = {value}; }} (lib.mkIf config.features.web.enable {{ services.nginx.enable = true; }}) ]; }}"
+        )
+    };
+    check(plain, &feature("true"), Equal);
+    check(plain, &feature("lib.mkDefault true"), Equal);
+    for value in [
+        "lib.mkOptionDefault true",
+        "lib.mkOverride 2000 true",
+        "lib.mkForce (lib.mkDefault true)",
+    ] {
+        assert_ne!(judge(plain, &feature(value)).judgement, Equal, "{value}");
+    }
+}
