@@ -1,4 +1,5 @@
 //! The inventory of whole fleets.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "common/fleet.rs"]
 mod fleet;

@@ -150,18 +150,13 @@ fn write_composition(
         edits.push(insert(at, text));
         return Ok(());
     }
-    let after = always
-        .slots
-        .slots
-        .iter()
-        .filter(|slot| {
-            anatomy
-                .imports
-                .as_ref()
-                .is_some_and(|imports| imports.node == slot.node)
-                || starts_with(slot, composition.namespace)
-        })
-        .next_back();
+    let after = always.slots.slots.iter().rfind(|slot| {
+        anatomy
+            .imports
+            .as_ref()
+            .is_some_and(|imports| imports.node == slot.node)
+            || starts_with(slot, composition.namespace)
+    });
     let text = features_text(composition, 2);
     match after {
         Some(slot) => {

@@ -144,11 +144,7 @@ fn shift_of(string: &SyntaxNode) -> Shift {
     while let Some(element) = elements.next() {
         match element {
             NodeOrToken::Token(token) => match token.kind() {
-                SyntaxKind::TOKEN_STRING_START => {
-                    if token.text() != "''" {
-                        return shift;
-                    }
-                }
+                SyntaxKind::TOKEN_STRING_START if token.text() != "''" => return shift,
                 SyntaxKind::TOKEN_STRING_CONTENT => {
                     let ends_string = elements
                         .peek()

@@ -19,10 +19,11 @@ impl Carver<'_> {
                 .iter()
                 .zip(&gone)
                 .all(|(other, gone)| other.section != slot.section || *gone);
-            if section_gone && !slot.headers.is_empty() {
-                if let Some(owner) = first_item(&block.entries[at]) {
-                    self.give(owner, &slot.headers);
-                }
+            if section_gone
+                && !slot.headers.is_empty()
+                && let Some(owner) = first_item(&block.entries[at])
+            {
+                self.give(owner, &slot.headers);
             }
             for loose in &slot.loose {
                 let paths = self.commented_paths(loose);
@@ -71,7 +72,8 @@ impl Carver<'_> {
         }
         let start = range.start + (text.len() - text.trim_start().len());
         if let Some(owner) = last_item(entry) {
-            self.give(owner, &[start..start + trimmed.len()]);
+            let comment = start..start + trimmed.len();
+            self.give(owner, std::slice::from_ref(&comment));
         }
     }
 
