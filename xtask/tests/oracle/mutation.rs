@@ -507,7 +507,7 @@ fn no_change_that_nix_sees_is_called_equal() {
     while done < count {
         let mut seed = Seed::new(seed_number);
         seed_number += 1;
-        let host = before.host(seed.pick(&hosts)).unwrap();
+        let host = before.host(seed.pick::<&str>(&hosts)).unwrap();
         let Some(mutation) = mutate(&mut seed, &tree, host) else {
             continue;
         };
