@@ -263,7 +263,7 @@ fn pass_in(
         directory: &namespace.directory,
         grouping: &grouping,
         position: Position::Head,
-        auto_import: false,
+        auto_import: placement::is_listed(tree, &namespace.directory),
         list: None,
         roles: &roles,
     };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::placement::LISTING;
+use super::placement::is_listed;
 use crate::model::{Fleet, Origin};
 use crate::options::{PathKind, View};
 use crate::tree::{Tree, TreePath};
@@ -75,11 +75,7 @@ pub fn fallback(tree: &Tree, features_taken: bool) -> Namespace {
 /// Features go to a directory of their own beside the modules that are there:
 /// only then can all that is in it be listed.
 fn of_its_own(tree: &Tree, directory: TreePath) -> TreePath {
-    let is_listed = directory
-        .join("default.nix")
-        .and_then(|file| tree.text(&file).ok())
-        .is_some_and(|text| text == LISTING);
-    if is_listed || directory.file_name() == Some("features") {
+    if is_listed(tree, &directory) || directory.file_name() == Some("features") {
         return directory;
     }
     directory.join("features").unwrap_or(directory)

@@ -25,7 +25,7 @@ use crate::tree::{Tree, TreePath};
 const CANDIDATES: usize = 24;
 
 /// A file that lists all others of its directory.
-pub const LISTING: &str = r#"# Every module of this directory, for the list of modules of a host.
+const LISTING: &str = r#"# Every module of this directory, for the list of modules of a host.
 map (name: ./. + "/${name}") (
   builtins.filter (name: name != "default.nix") (builtins.attrNames (builtins.readDir ./.))
 )
@@ -86,6 +86,14 @@ pub fn candidates(
     found.sort_by_key(|(likeness, _)| *likeness);
     found.truncate(CANDIDATES);
     found.into_iter().map(|(_, changes)| changes).collect()
+}
+
+/// Whether a directory has a listing of ours: what is put there is imported.
+pub fn is_listed(tree: &Tree, directory: &TreePath) -> bool {
+    directory
+        .join("default.nix")
+        .and_then(|file| tree.text(&file).ok())
+        .is_some_and(|text| text == LISTING)
 }
 
 /// Whether new modules stand right behind the host's file in its list.

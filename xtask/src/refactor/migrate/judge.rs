@@ -19,6 +19,9 @@ use crate::tree::{Tree, TreePath};
 /// Proposals that are judged before a host is refused.
 pub(super) const ROUNDS: usize = 24;
 
+/// Rounds in which parts of a feature may be blamed before all of it stays.
+const PATIENCE: usize = 2;
+
 /// A proposal that was judged equal.
 pub(super) struct Proved {
     pub(super) proposal: Proposal,
@@ -67,7 +70,8 @@ impl Judge<'_> {
         request: &mut Request<'_>,
         mut keep: BTreeMap<ItemId, String>,
     ) -> Result<Proved, String> {
-        for _ in 0..ROUNDS {
+        let mut rounds: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+        for round in 0..ROUNDS {
             let proposal = host::propose(
                 self.tree,
                 self.anatomy,
@@ -95,7 +99,22 @@ impl Judge<'_> {
             if blamed.is_empty() {
                 return self.one_by_one(request, keep);
             }
-            keep.extend(blamed);
+            // A feature that fails in one way after the other is given up.
+            for (id, reason) in blamed {
+                if let Some(feature) = proposal.taken.get(&id) {
+                    rounds.entry(feature.clone()).or_default().insert(round);
+                    let group = self.groups.features.get(feature);
+                    if rounds
+                        .get(feature)
+                        .is_some_and(|rounds| rounds.len() > PATIENCE)
+                    {
+                        for other in group.into_iter().flat_map(|group| &group.items) {
+                            keep.entry(*other).or_insert_with(|| reason.clone());
+                        }
+                    }
+                }
+                keep.insert(id, reason);
+            }
         }
         Err("no part of it could be moved without a change".to_owned())
     }
@@ -193,6 +212,18 @@ impl Judge<'_> {
             }
             if found.is_empty() {
                 found = self.items_at(&difference.path, proposal);
+            }
+            if found.is_empty() {
+                // Another host of a feature that had to change.
+                let files: BTreeSet<&str> = difference
+                    .before
+                    .iter()
+                    .chain(&difference.after)
+                    .filter_map(|span| span.path.file_name()?.strip_suffix(".nix"))
+                    .collect();
+                let of_these =
+                    |(id, name): (&ItemId, &String)| files.contains(name.as_str()).then_some(*id);
+                found = proposal.taken.iter().filter_map(of_these).collect();
             }
             for id in found {
                 blamed.entry(id).or_insert_with(|| reason.clone());
