@@ -206,6 +206,7 @@ impl Inventory {
         let directory = Directory::new(&names, &gathered, &targets);
         let context = Context {
             fleet,
+            index: &index,
             tree,
             directory: &directory,
             gathered: &gathered,
@@ -296,6 +297,7 @@ fn entry(
 /// What it takes to say whom a host needs.
 struct Context<'a> {
     fleet: &'a Fleet,
+    index: &'a Index<'a>,
     tree: &'a Tree,
     directory: &'a Directory,
     gathered: &'a [Gathered],
@@ -367,7 +369,7 @@ impl Context<'_> {
             add(host, Kind::Vpn, &peer.path, &peer.span, &named);
         }
         for (name, path, span) in &found.reads {
-            let host = self.fleet.hosts.iter().position(|host| host.name == *name);
+            let host = self.index.position(name);
             add(host, Kind::Config, path, span, &[]);
         }
         needs
