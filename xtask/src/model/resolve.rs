@@ -44,8 +44,16 @@ impl<'h> Resolved<'h> {
     /// other hosts read (`foreign`) count as they are.
     pub fn against(host: &'h Host, before: Option<&Host>, foreign: &[Vec<Name>]) -> Self {
         let mut candidates: Vec<&super::Declaration> = candidates(host, before);
-        candidates
-            .retain(|declaration| !foreign.iter().any(|read| overlap(read, &declaration.path)));
+        let is_old = |path: &[Name]| {
+            before.is_none_or(|before| before.declarations.iter().any(|d| overlap(&d.path, path)))
+        };
+        // A read of which the path is not known cannot be meant for a new option.
+        candidates.retain(|declaration| {
+            let path = &declaration.path;
+            !foreign
+                .iter()
+                .any(|read| overlap(read, path) && (!read.is_empty() || is_old(path)))
+        });
         let mut definitions = host.definitions.clone();
         let mut inactive = Vec::new();
         let mut values: FxHashMap<Vec<Name>, Term> = FxHashMap::default();
@@ -164,7 +172,7 @@ pub(crate) fn foreign_reads(host: &Host) -> Vec<(Name, Vec<Name>)> {
             if !matches!(base.kind(), K::Flake) {
                 return;
             }
-            if let [Key::Name(hosts), Key::Name(name), rest @ ..] = keys.as_slice()
+            if let [Key::Name(hosts), name, rest @ ..] = keys.as_slice()
                 && &**hosts == "nixosConfigurations"
             {
                 let rest = known_part(rest);
@@ -172,7 +180,12 @@ pub(crate) fn foreign_reads(host: &Host) -> Vec<(Name, Vec<Name>)> {
                     Some((first, below)) if matches!(&**first, "config" | "options") => below.to_vec(),
                     _ => Vec::new(),
                 };
-                found.push((name.clone(), below));
+                let name = match name {
+                    Key::Name(name) => name.clone(),
+                    // A computed name may be any host.
+                    Key::Term(_) => Name::from(""),
+                };
+                found.push((name, below));
             } else if matches!(keys.first(), Some(Key::Name(hosts)) if &**hosts == "nixosConfigurations") {
                 // Some host, or all of them.
                 found.push((Name::from(""), Vec::new()));
