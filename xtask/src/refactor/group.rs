@@ -24,6 +24,9 @@ pub struct Grouping {
     pub reserved: Vec<String>,
 }
 
+/// What definitions are asked to go to that shall stay.
+pub const STAYS: &str = "host";
+
 /// The default of [`Grouping::min_lines`].
 pub const MIN_LINES: usize = 8;
 
@@ -75,6 +78,11 @@ pub fn group(
             .features
             .iter()
             .find(|(_, pattern)| matches(pattern, &item.path));
+        if let Some((name, _)) = asked.filter(|(name, _)| name == STAYS) {
+            let reason = format!("the request leaves it with the {name}");
+            groups.small.insert(id, reason);
+            continue;
+        }
         if let Some((name, _)) = asked {
             let group = groups.features.entry(name.clone()).or_default();
             group.asked = true;
@@ -275,16 +283,34 @@ pub fn feature_name(name: &str, reserved: &[String]) -> String {
 /// Whether a pattern of option paths takes in a path.
 pub fn matches(pattern: &str, path: &[String]) -> bool {
     let mut rest = path;
-    for part in pattern.split('.') {
+    for part in components(pattern) {
         if part == "**" {
             return true;
         }
         match rest.split_first() {
-            Some((name, tail)) if part == "*" || part.trim_matches('"') == name => rest = tail,
+            Some((name, tail)) if part == "*" || part == *name => rest = tail,
             _ => return false,
         }
     }
     true
+}
+
+/// The components of a pattern; quotes keep dots together.
+fn components(pattern: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut quoted = false;
+    for c in pattern.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            '.' if !quoted => parts.push(String::new()),
+            c => {
+                if let Some(last) = parts.last_mut() {
+                    last.push(c);
+                }
+            }
+        }
+    }
+    parts
 }
 
 #[cfg(test)]
@@ -299,6 +325,7 @@ mod tests {
             ("services.*.enable", true),
             ("services.**", true),
             ("services.nginx.enable.x", false),
+            ("services.\"nginx\".enable", true),
             ("programs", false),
         ] {
             assert_eq!(matches(pattern, &path), expect, "{pattern}");

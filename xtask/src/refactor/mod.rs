@@ -7,6 +7,7 @@ pub mod catalogue;
 pub mod comments;
 pub mod compose;
 mod drafts;
+pub mod editable;
 pub mod emit;
 mod entry;
 pub mod existing;
