@@ -5,6 +5,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -128,7 +129,15 @@ struct Said {
 }
 
 fn xtask(repository: &Repository, args: &[&str]) -> Said {
-    let output = command(&repository.root(), args).output().unwrap();
+    xtask_with(repository, args, &[])
+}
+
+fn xtask_with(repository: &Repository, args: &[&str], environment: &[(&str, &str)]) -> Said {
+    let output = command(&repository.root(), args)
+        .envs(environment.iter().copied())
+        .env_remove("VISUAL")
+        .output()
+        .unwrap();
     Said {
         status: output.status.code().unwrap(),
         out: String::from_utf8(output.stdout).unwrap(),
@@ -347,6 +356,62 @@ fn a_plan_covers_every_host_and_writes_nothing() {
         said.out
     );
     assert_eq!(repository.state(), before);
+}
+
+#[test]
+fn a_grouping_is_edited_and_used() {
+    let repository = fleet();
+    let before = repository.state();
+    let editor = |script: &str| {
+        let file = repository.outside().join("editor");
+        fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        let said = xtask_with(
+            &repository,
+            &["migrate", "plan", "web", "--edit"],
+            &[("EDITOR", file.to_str().unwrap())],
+        );
+        (said.status, format!("{}{}", said.out, said.err))
+    };
+    let (status, said) = editor("sed -i 's/^\\[nginx\\]/[frontend]/' \"$1\"");
+    assert_eq!(status, 0, "{said}");
+    assert!(
+        said.contains("frontend") && !said.contains("nginx 1"),
+        "{said}"
+    );
+    // The tree is as it was, and the file that is named does what was edited.
+    assert_eq!(repository.state(), before);
+    let file = repository.root().join(".git/fleet/groupings/web.ini");
+    assert!(said.contains("/.git/fleet/groupings/web.ini"), "{said}");
+    let file = file.to_str().unwrap();
+    let json = document(&xtask(
+        &repository,
+        &[
+            "migrate",
+            "host",
+            "web",
+            "--dry-run",
+            "--json",
+            "--grouping",
+            file,
+        ],
+    ));
+    let features = json["hosts"][0]["features"].to_string();
+    assert!(features.contains("frontend"), "{features}");
+    for (script, wanted) in [
+        ("echo 'services.ngnix' >>\"$1\"", "`services.ngnix`"),
+        ("echo '[a b]' >>\"$1\"", "cannot name a feature"),
+        ("exit 3", "no-editor"),
+    ] {
+        let (status, said) = editor(script);
+        assert_eq!(status, 2, "{script}: {said}");
+        assert!(said.contains(wanted), "{script}: {said}");
+    }
+    let (status, said) = editor("true");
+    assert_eq!(status, 0);
+    assert!(said.contains("nothing was edited"), "{said}");
+    let said = xtask(&repository, &["migrate", "plan", "--edit"]);
+    assert_eq!(said.status, 2, "{}", said.err);
 }
 
 #[test]

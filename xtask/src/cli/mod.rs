@@ -6,6 +6,7 @@
 mod completions;
 mod context;
 mod doctor;
+mod editor;
 mod fleet;
 mod guard;
 mod inventory;

@@ -2,15 +2,18 @@
 //!
 //! Every child runs in a process group of its own, so that a deadline or an
 //! interruption ends its grandchildren too; standard input is never inherited,
-//! so that no child can wait for a person who is not there.
+//! so that no child can wait for a person who is not there. An editor is the
+//! exception: it gets the terminal.
 
 mod cancel;
 mod conversation;
 mod group;
+mod interactive;
 mod invocation;
 mod runner;
 
 pub use cancel::Cancel;
 pub use conversation::Conversation;
+pub use interactive::hand_over;
 pub use invocation::{Invocation, Quoted};
 pub use runner::{DuctRunner, Failure, Output, RunError, Runner, find_program};

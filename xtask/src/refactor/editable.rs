@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::anatomy::{Anatomy, ItemId};
-use super::group::{Groups, STAYS};
+use super::group::{Groups, STAYS, components, matches};
 use super::option::spell;
 use crate::problem::Problem;
 use crate::taxonomy::is_identifier;
@@ -80,10 +80,33 @@ pub fn parse(text: &str) -> Result<Vec<(String, String)>, Vec<Problem>> {
         found.push((feature.clone(), line.to_owned()));
     }
     if problems.is_empty() {
+        // The first that takes a path in decides: what says more comes first.
+        found.sort_by_key(|(_, path)| std::cmp::Reverse(components(path).len()));
         Ok(found)
     } else {
         Err(problems)
     }
+}
+
+/// Lines of edited text that take in none of the definitions of the rendered
+/// text that they were made from.
+pub fn strangers(rendered: &str, pairs: &[(String, String)]) -> Vec<Problem> {
+    let known: Vec<Vec<String>> = parse(rendered)
+        .unwrap_or_default()
+        .iter()
+        .map(|(_, path)| components(path))
+        .collect();
+    pairs
+        .iter()
+        .filter(|(_, pattern)| !known.iter().any(|path| matches(pattern, path)))
+        .map(|(_, pattern)| {
+            Problem::error(
+                "bad-grouping",
+                format!("`{pattern}` is none of the definitions that can move"),
+            )
+            .help("the lines name option paths of the host; `*` stands for one name")
+        })
+        .collect()
 }
 
 fn bad(line: usize, message: &str) -> Problem {
@@ -103,6 +126,24 @@ mod tests {
         assert_eq!(
             pairs,
             [("web", "services.nginx"), ("host", "services.\"a.b\"")]
+        );
+    }
+
+    #[test]
+    fn the_longer_path_decides() {
+        let pairs = parse("[web]\nservices.nginx\n[host]\nservices.nginx.enable\n").unwrap();
+        let features: Vec<&str> = pairs.iter().map(|(feature, _)| &**feature).collect();
+        assert_eq!(features, ["host", "web"]);
+    }
+
+    #[test]
+    fn paths_of_nowhere_are_named() {
+        let pairs = parse("[web]\nservices.*\nservices.ngnix\n").unwrap();
+        let problems = strangers("[host]\nservices.nginx  # 3 lines\n", &pairs);
+        let messages: Vec<&str> = problems.iter().map(|it| it.message.as_str()).collect();
+        assert_eq!(
+            messages,
+            ["`services.ngnix` is none of the definitions that can move"]
         );
     }
 

@@ -296,7 +296,7 @@ pub fn matches(pattern: &str, path: &[String]) -> bool {
 }
 
 /// The components of a pattern; quotes keep dots together.
-fn components(pattern: &str) -> Vec<String> {
+pub(super) fn components(pattern: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut quoted = false;
     for c in pattern.chars() {

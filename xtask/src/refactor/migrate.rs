@@ -99,6 +99,8 @@ pub struct MigratePlan {
     pub movable: usize,
     /// Where features are imported.
     pub placement: Option<Placement>,
+    /// How the definitions were grouped, as [`super::editable`] text.
+    pub grouping: String,
     /// The judgement on every host.
     pub verdicts: Vec<HostVerdict>,
 }
@@ -117,6 +119,7 @@ impl MigratePlan {
             lines: (0, 0),
             movable: 0,
             placement: None,
+            grouping: String::new(),
             verdicts: Vec::new(),
         }
     }
@@ -339,6 +342,7 @@ fn pass_in(
     };
     plan.entry = Some(entry);
     plan.movable = host::movable_lines(&anatomy, &catalogue);
+    plan.grouping = super::editable::render(&anatomy, &groups);
     plan
 }
 

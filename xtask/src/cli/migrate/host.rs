@@ -1,6 +1,8 @@
 //! `migrate host`: split monolithic hosts into feature modules and compositions.
 
 use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
@@ -13,7 +15,9 @@ use crate::edit::{self, ChangeSet};
 use crate::guard;
 use crate::model::Fleet;
 use crate::problem::Problem;
+use crate::process::Quoted;
 use crate::proof::{Judgement, compare};
+use crate::refactor::editable;
 use crate::refactor::group::Grouping;
 use crate::refactor::migrate::{self, Knowledge, MigratePlan, MigrateRequest, migrate_host};
 use crate::taxonomy::Taxonomy;
@@ -71,6 +75,9 @@ pub(super) struct GroupingArguments {
     /// All features but these
     #[arg(long, value_name = "FEATURE", value_delimiter = ',')]
     except: Vec<String>,
+    /// A grouping that `migrate plan HOST --edit` has written
+    #[arg(long, value_name = "FILE")]
+    grouping: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -95,17 +102,34 @@ impl GroupingArguments {
         Ok(taxonomy)
     }
 
-    pub(super) fn grouping(&self) -> Grouping {
+    /// The grouping that was asked for.
+    ///
+    /// # Errors
+    ///
+    /// The file of a grouping cannot be read.
+    pub(super) fn grouping(&self) -> Result<Grouping, Failure> {
         let pair = |text: &String| {
             let (name, pattern) = text.split_once('=')?;
             Some((name.trim().to_owned(), pattern.trim().to_owned()))
         };
-        Grouping {
-            features: self.features.iter().filter_map(pair).collect(),
+        let mut features: Vec<(String, String)> = self.features.iter().filter_map(pair).collect();
+        if let Some(path) = &self.grouping {
+            let text = fs::read_to_string(path).map_err(|error| {
+                let what = format!("{}: {error}", Quoted(path.as_os_str()));
+                Problem::error("bad-grouping", what)
+                    .help("`cargo xtask migrate plan HOST --edit` writes one and names it")
+            })?;
+            features.extend(editable::parse(&text).map_err(|problems| Failure {
+                outcome: Outcome::Failed,
+                problems,
+            })?);
+        }
+        Ok(Grouping {
+            features,
             only: self.only.clone(),
             except: self.except.clone(),
             ..Grouping::default()
-        }
+        })
     }
 }
 
@@ -137,6 +161,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         workspace: &workspace,
         reader: &reader,
         taxonomy: arguments.grouping.taxonomy(&config)?,
+        grouping: arguments.grouping.grouping()?,
         config,
     };
     match lock {
@@ -151,6 +176,7 @@ struct Job<'a> {
     workspace: &'a Workspace,
     reader: &'a Reader,
     taxonomy: Taxonomy,
+    grouping: Grouping,
     config: Config,
 }
 
@@ -176,7 +202,7 @@ impl Job<'_> {
             self.context.check_interrupted()?;
             let request = MigrateRequest {
                 host: name,
-                grouping: self.arguments.grouping.grouping(),
+                grouping: self.grouping.clone(),
                 namespace: self.reader.namespace(
                     &self.config,
                     tree,
