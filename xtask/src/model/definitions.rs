@@ -1,14 +1,16 @@
 //! What the modules of one evaluation define and declare, path by path.
 
+mod declarations;
+
 use crate::options::{OptionType, PathKind, View};
 use crate::problem::Span;
-use crate::syntax::hir::{Name, Range};
-use crate::tree::TreePath;
+use crate::syntax::hir::Name;
+
+pub(super) use declarations::own_kind;
 
 use super::eval::Eval;
 use super::modules::{Module, binding_place};
-use super::prims::Prim;
-use super::term::{Key, Term, TermKind as K};
+use super::term::{Key, Term};
 use super::value::{Attribute, Item, Property, Set, Thunk, Value};
 
 /// What stands around a definition: condition, priority or order.
@@ -134,99 +136,6 @@ impl<'e, 't, 'v> Reader<'e, 't, 'v> {
             }
         }
     }
-
-    // --- declarations ---------------------------------------------------
-
-    fn declare(&mut self, thunk: Thunk, path: Vec<Name>, at: Option<(TreePath, Range)>) {
-        let span = at.map(|(path, (start, end))| Span { path, start, end });
-        let module = self.module;
-        match self.eval.force(thunk) {
-            Value::Set(set) if set.dynamic.is_empty() && path.len() < 64 => {
-                for (name, attribute) in &set.fixed {
-                    let at = binding_place(self.eval, attribute);
-                    let path = path.iter().cloned().chain([name.clone()]).collect();
-                    self.declare(attribute.value, path, at);
-                }
-            }
-            Value::Declaration(prim, argument) => {
-                let declaration = self.declaration(prim, argument);
-                self.declarations.push(Declaration {
-                    path,
-                    module,
-                    span,
-                    ..declaration
-                });
-            }
-            _ => {
-                let effect = self.eval.term(thunk);
-                let kind = OptionType::Unknown;
-                self.declarations.push(Declaration {
-                    path,
-                    kind,
-                    default: None,
-                    apply: true,
-                    effect,
-                    open: true,
-                    module,
-                    span,
-                });
-            }
-        }
-    }
-
-    fn declaration(&mut self, prim: Prim, argument: Thunk) -> Declaration {
-        let mut found = Declaration {
-            path: Vec::new(),
-            kind: OptionType::Unknown,
-            default: None,
-            apply: false,
-            effect: Term::str("enable"),
-            open: false,
-            module: 0,
-            span: None,
-        };
-        match prim {
-            Prim::MkEnableOption => {
-                found.kind = OptionType::parse("bool");
-                found.default = Some(Term::new(K::Bool(false)));
-            }
-            Prim::MkOption => match self.eval.force(argument) {
-                Value::Set(set) if set.dynamic.is_empty() => {
-                    const EFFECT: [&str; 5] = ["type", "default", "apply", "readOnly", "options"];
-                    let mut effect = Vec::new();
-                    for name in EFFECT {
-                        if let Some(attribute) = set.fixed.get(name) {
-                            effect.push((Name::from(name), self.eval.term(attribute.value)));
-                        }
-                    }
-                    let term = |name: &str| {
-                        effect
-                            .iter()
-                            .find(|(own, _)| &**own == name)
-                            .map(|(_, term)| term.clone())
-                    };
-                    found.kind = term("type").map_or(OptionType::Unspecified, |kind| {
-                        OptionType::parse(&type_expression(&kind))
-                    });
-                    found.default = term("default");
-                    found.apply = term("apply").is_some();
-                    found.effect = Term::set(effect, Vec::new());
-                }
-                _ => {
-                    found.apply = true;
-                    found.effect = self.eval.term(argument);
-                }
-            },
-            _ => {
-                found.kind = OptionType::parse("package");
-                found.apply = true;
-                found.effect = self.eval.term(argument);
-            }
-        }
-        found
-    }
-
-    // --- definitions ----------------------------------------------------
 
     /// What a path is: the repository's own declarations come first.
     fn kind(&self, path: &[Key]) -> PathKind {
@@ -409,78 +318,4 @@ fn is_module(kind: &PathKind, set: &Set) -> bool {
     ];
     kind.value_type().is_some_and(OptionType::is_submodule)
         && PARTS.iter().any(|name| set.fixed.contains_key(*name))
-}
-
-/// What the repository's own declarations say of a path.
-pub(super) fn own_kind(declarations: &[Declaration], names: &[&str]) -> Option<PathKind> {
-    let mut namespace = false;
-    for declaration in declarations {
-        let own = &declaration.path;
-        let common = own
-            .iter()
-            .zip(names)
-            .take_while(|(a, b)| &***a == **b)
-            .count();
-        if common == own.len() && !declaration.open {
-            let mut element = declaration.kind.clone();
-            for _ in own.len()..names.len() {
-                element = match element {
-                    OptionType::AttrsOf(inner) | OptionType::LazyAttrsOf(inner) => *inner,
-                    _ => OptionType::Unknown,
-                };
-            }
-            return Some(if names.len() == own.len() {
-                PathKind::Option(element)
-            } else {
-                PathKind::Inside {
-                    option: own.len(),
-                    submodules: 0,
-                    element,
-                }
-            });
-        }
-        if common == own.len() {
-            return Some(PathKind::Unknown);
-        }
-        namespace |= common == names.len();
-    }
-    namespace.then_some(PathKind::Namespace)
-}
-
-/// A type term in the notation of [`OptionType::parse`].
-fn type_expression(term: &Term) -> String {
-    let name = |name: &str| match name {
-        "port" | "positive" | "unsigned" | "u8" | "u16" | "u32" | "s8" | "s16" | "s32" => {
-            "int".to_owned()
-        }
-        "nonEmptyStr" | "singleLineStr" => "str".to_owned(),
-        "shellPackage" => "package".to_owned(),
-        name => name.to_owned(),
-    };
-    match term.kind() {
-        K::Select(_, path, None) => match path.last() {
-            Some(Key::Name(last)) => name(last),
-            _ => "?".to_owned(),
-        },
-        K::WithVar(last, _) => name(last),
-        K::Apply(function, argument) => match function.kind() {
-            K::Apply(inner, first) if type_expression(inner) == "either" => {
-                format!(
-                    "either({},{})",
-                    type_expression(first),
-                    type_expression(argument)
-                )
-            }
-            _ => match type_expression(function).as_str() {
-                wrapper @ ("listOf" | "attrsOf" | "lazyAttrsOf" | "nullOr" | "uniq"
-                | "functionTo") => {
-                    format!("{wrapper}({})", type_expression(argument))
-                }
-                "nonEmptyListOf" => format!("listOf({})", type_expression(argument)),
-                wrapper @ ("enum" | "submodule") => wrapper.to_owned(),
-                _ => "?".to_owned(),
-            },
-        },
-        _ => "?".to_owned(),
-    }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::eval::{Eval, Member};
 use super::modules::{self, Arguments};
-use super::prims::Prim;
+use super::prims::{ModulePrim, Prim};
 use super::term::{Term, TermKind as K};
 use super::value::{Attribute, Code, HostCall, Item, Opaque, Set, Thunk, Value};
 use crate::problem::{Problem, Span};
@@ -171,7 +171,7 @@ fn opaque_outputs(why: &str) -> Problem {
 
 /// `mkFlake` of flake-utils-plus takes all at once; its hosts become host calls.
 fn unfold_outputs(eval: &mut Eval<'_>, value: Value) -> Option<Value> {
-    let Value::Prim(Prim::MkFlake, arguments) = value else {
+    let Value::Prim(Prim::Module(ModulePrim::MkFlake), arguments) = value else {
         return None;
     };
     let argument = *arguments.first()?;

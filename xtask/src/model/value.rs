@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
-use super::prims::Prim;
+use super::prims::{ModulePrim, Prim};
 use super::term::Term;
 use crate::syntax::hir::{ExprId, Name, Param, Range};
 use crate::tree::TreePath;
@@ -160,7 +160,7 @@ pub enum Value {
     Property(Rc<Property>),
     Host(Rc<HostCall>),
     /// `mkOption args` and its like, with the kind of call.
-    Declaration(Prim, Thunk),
+    Declaration(ModulePrim, Thunk),
     /// `a // b` of which not both are known.
     Update(Thunk, Thunk),
     Opaque(Opaque),

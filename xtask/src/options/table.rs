@@ -3,7 +3,11 @@
 //! The table stays the text that it is: rows are sorted by bytes, so a path is
 //! found by bisection, and nothing is read at start-up.
 
+mod walk;
+
 use std::cmp::Ordering;
+
+pub(super) use walk::Walk;
 
 use super::{OptionType, Release, defined};
 
@@ -297,180 +301,9 @@ impl<'t> View<'_, 't> {
 
     /// A walk for each release in question.
     pub(super) fn walks(&self) -> impl Iterator<Item = Walk<'t>> {
-        self.columns.iter().map(|column| Walk {
-            rows: self.table.rows,
-            column: *column,
-            key: String::with_capacity(96),
-        })
-    }
-}
-
-/// One path, looked up in one release.
-pub(super) struct Walk<'t> {
-    rows: &'t str,
-    pub(super) column: Release,
-    /// The row key of the components walked so far.
-    pub(super) key: String,
-}
-
-/// What stands at a key of the table.
-enum Entry {
-    Option(OptionType),
-    Above,
-    Absent,
-}
-
-impl<'t> Walk<'t> {
-    pub(super) fn kind<S: AsRef<str>>(&mut self, path: &[S]) -> PathKind {
-        for (index, name) in path.iter().enumerate() {
-            self.push(name.as_ref());
-            match self.entry() {
-                Entry::Absent => return PathKind::Unknown,
-                Entry::Above => {}
-                Entry::Option(kind) => {
-                    let option = index + 1;
-                    let rest = path.get(option..).unwrap_or_default();
-                    if rest.is_empty() {
-                        return PathKind::Option(kind);
-                    }
-                    let mut submodules = 0;
-                    let element = self.below(kind, rest, &mut submodules);
-                    return PathKind::Inside {
-                        option,
-                        submodules,
-                        element,
-                    };
-                }
-            }
-        }
-        PathKind::Namespace
-    }
-
-    /// The type at `rest` below a value of type `kind` that stands at the key.
-    fn below<S: AsRef<str>>(
-        &mut self,
-        kind: OptionType,
-        rest: &[S],
-        submodules: &mut usize,
-    ) -> OptionType {
-        let Some((_, tail)) = rest.split_first() else {
-            return kind;
-        };
-        match kind {
-            OptionType::NullOr(inner) => self.below(*inner, rest, submodules),
-            OptionType::AttrsOf(inner)
-            | OptionType::LazyAttrsOf(inner)
-            | OptionType::LoaOf(inner) => {
-                self.push_any();
-                self.below(*inner, tail, submodules)
-            }
-            OptionType::Submodule { freeform } => {
-                *submodules += 1;
-                self.below_submodule(freeform, rest, submodules)
-            }
-            _ => OptionType::Unknown,
-        }
-    }
-
-    fn below_submodule<S: AsRef<str>>(
-        &mut self,
-        freeform: Option<Box<OptionType>>,
-        rest: &[S],
-        submodules: &mut usize,
-    ) -> OptionType {
-        let base = self.key.len();
-        for (index, name) in rest.iter().enumerate() {
-            self.push(name.as_ref());
-            match self.entry() {
-                Entry::Option(kind) => {
-                    let tail = rest.get(index + 1..).unwrap_or_default();
-                    return self.below(kind, tail, submodules);
-                }
-                Entry::Above => {}
-                Entry::Absent => {
-                    self.key.truncate(base);
-                    return match freeform {
-                        Some(kind) => self.below_freeform(*kind, rest, submodules),
-                        None => OptionType::Unknown,
-                    };
-                }
-            }
-        }
-        // Undeclared names of this namespace fall to the free form, which
-        // must then merge them per attribute all the way down to here.
-        self.key.truncate(base);
-        match freeform {
-            None => OptionType::Namespace,
-            Some(kind) => {
-                let beside = self.below_freeform(*kind, rest, &mut 0);
-                if beside.merges_per_attribute() {
-                    OptionType::Namespace
-                } else {
-                    OptionType::Unknown
-                }
-            }
-        }
-    }
-
-    /// What a free form promises about undeclared names. A submodule inside it
-    /// would be entered once more for names that are declared beside it.
-    fn below_freeform<S: AsRef<str>>(
-        &mut self,
-        kind: OptionType,
-        rest: &[S],
-        submodules: &mut usize,
-    ) -> OptionType {
-        match kind {
-            OptionType::Submodule { .. } => OptionType::Unknown,
-            kind => self.below(kind, rest, submodules),
-        }
-    }
-
-    fn push(&mut self, name: &str) {
-        let plain = name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_'+-".contains(&b))
-            && name
-                .bytes()
-                .next()
-                .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
-        if !self.key.is_empty() {
-            self.key.push('.');
-        }
-        if plain {
-            self.key.push_str(name);
-        } else {
-            // The table is written with JSON's quoting.
-            let quoted = serde_json::Value::from(name).to_string();
-            self.key.push_str(&quoted);
-        }
-    }
-
-    fn push_any(&mut self) {
-        self.key.push_str(".*");
-    }
-
-    /// The type expression of the row at the key.
-    pub(super) fn row(&mut self) -> Option<&'t str> {
-        let length = self.key.len();
-        self.key.push('\t');
-        let here = OptionTable::starting_with(self.rows, &self.key)
-            .find(|row| row.covers(self.column))
-            .map(|row| row.kind);
-        self.key.truncate(length);
-        here
-    }
-
-    fn entry(&mut self) -> Entry {
-        if let Some(kind) = self.row() {
-            return Entry::Option(OptionType::parse(kind));
-        }
-        let length = self.key.len();
-        self.key.push('.');
-        let below =
-            OptionTable::starting_with(self.rows, &self.key).any(|row| row.covers(self.column));
-        self.key.truncate(length);
-        if below { Entry::Above } else { Entry::Absent }
+        self.columns
+            .iter()
+            .map(|column| Walk::new(self.table.rows, *column))
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod cancel;
 mod conversation;
+mod failure;
 mod group;
 mod interactive;
 mod invocation;
@@ -14,6 +15,7 @@ mod runner;
 
 pub use cancel::Cancel;
 pub use conversation::Conversation;
+pub use failure::{Failure, RunError};
 pub use interactive::hand_over;
 pub use invocation::{Invocation, Quoted};
-pub use runner::{DuctRunner, Failure, Output, RunError, Runner, find_program};
+pub use runner::{DuctRunner, Output, Runner, find_program};

@@ -5,20 +5,22 @@
 //! and per option path the ordered definitions. That is what is compared; it
 //! needs no Nix.
 
+mod call;
+mod declarations;
 mod order;
 #[cfg(test)]
 mod tests;
-
-use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use crate::model::term::{Digest, Key, Term, TermKind};
-use crate::model::{Definition, Fleet, Host, Origin, Resolved, Wrapper, path_text, show};
-use crate::options::{OptionTable, PathKind};
+use crate::model::{Definition, Fleet, Host, Resolved, Wrapper, path_text, show};
+use crate::options::OptionTable;
 use crate::problem::Span;
+use call::{compare_calls, compare_modules};
+use declarations::{compare_declarations, compare_inactive};
 
 /// The judgement by module input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -197,242 +199,6 @@ fn compare_hosts(
     order::compare_definitions(&a, &b, table, &mut verdict);
     compare_inactive(&a, &b, table, &mut verdict);
     verdict.close()
-}
-
-fn compare_calls(before: &Host, after: &Host, verdict: &mut HostVerdict) {
-    if before.call.is_ok() != after.call.is_ok() {
-        verdict.add(
-            Judgement::Unknown,
-            "the host can be followed on one side only".to_owned(),
-        );
-    } else if let (Ok(a), Ok(b)) = (&before.call, &after.call)
-        && a != b
-    {
-        verdict.add(
-            Judgement::Different,
-            format!("made by `{b}` instead of `{a}`"),
-        );
-    }
-    // A host that is not followed is equal only if all that makes it is.
-    let gravity = if before.call.is_ok() {
-        Judgement::Different
-    } else {
-        Judgement::Unknown
-    };
-    let a: BTreeMap<&str, &Term> = before
-        .arguments
-        .iter()
-        .map(|(k, t)| (k.as_str(), t))
-        .collect();
-    let b: BTreeMap<&str, &Term> = after
-        .arguments
-        .iter()
-        .map(|(k, t)| (k.as_str(), t))
-        .collect();
-    for name in a
-        .keys()
-        .chain(b.keys())
-        .collect::<std::collections::BTreeSet<_>>()
-    {
-        if a.get(name) != b.get(name) {
-            verdict.add(gravity, format!("argument `{name}` of the call changed"));
-        }
-    }
-}
-
-/// Modules that are not followed, what is disabled, and their order.
-fn compare_modules(before: &Host, after: &Host, verdict: &mut HostVerdict) {
-    let opaque = |host: &Host| -> Vec<Term> {
-        let opaque = host
-            .modules
-            .iter()
-            .filter_map(|module| match &module.origin {
-                Origin::Opaque(term, _) => Some(term.clone()),
-                _ => None,
-            });
-        opaque.collect()
-    };
-    let (mut a, mut b) = (opaque(before), opaque(after));
-    let same_order = a == b;
-    a.sort_by_key(Term::digest);
-    b.sort_by_key(Term::digest);
-    if a != b {
-        let gone: Vec<&Term> = a.iter().filter(|term| !b.contains(term)).collect();
-        let new: Vec<&Term> = b.iter().filter(|term| !a.contains(term)).collect();
-        for (terms, what) in [(gone, "is gone or changed"), (new, "is new or changed")] {
-            for term in terms {
-                let shown = show::show(term, 120);
-                verdict.add(
-                    Judgement::Unknown,
-                    format!("module `{shown}`, which is not followed, {what}"),
-                );
-            }
-        }
-        if verdict.differences.is_empty() {
-            verdict.add(
-                Judgement::Unknown,
-                "a module that is not followed is imported more or less often".to_owned(),
-            );
-        }
-    } else if !same_order {
-        verdict.add(
-            Judgement::OrderOnly,
-            "modules that are not followed changed places".to_owned(),
-        );
-    }
-    let disabled = |host: &Host| -> Vec<Digest> {
-        let mut all: Vec<Digest> = host
-            .modules
-            .iter()
-            .flat_map(|m| &m.disabled)
-            .map(|(_, term)| term.digest())
-            .collect();
-        all.sort_unstable();
-        all.dedup();
-        all
-    };
-    if disabled(before) != disabled(after) {
-        verdict.add(Judgement::Different, "`disabledModules` changed".to_owned());
-    }
-}
-
-fn compare_declarations(before: &Resolved<'_>, after: &Resolved<'_>, verdict: &mut HostVerdict) {
-    let effects = |side: &Resolved<'_>| {
-        let mut all: FxHashMap<String, Vec<(Digest, Option<Span>)>> = FxHashMap::default();
-        for declaration in &side.host.declarations {
-            if !side.transparent.contains(&declaration.path) {
-                let path = declaration.path.join(".");
-                all.entry(path)
-                    .or_default()
-                    .push((declaration.effect.digest(), declaration.span.clone()));
-            }
-        }
-        all
-    };
-    let (a, b) = (effects(before), effects(after));
-    let mut paths: Vec<&String> = a.keys().chain(b.keys()).collect();
-    paths.sort();
-    paths.dedup();
-    for path in paths {
-        let digests = |side: &FxHashMap<String, Vec<(Digest, Option<Span>)>>| {
-            let mut digests: Vec<Digest> = side
-                .get(path)
-                .into_iter()
-                .flatten()
-                .map(|(digest, _)| *digest)
-                .collect();
-            digests.sort_unstable();
-            digests
-        };
-        if digests(&a) == digests(&b) {
-            continue;
-        }
-        let (message, judgement) = match (a.get(path), b.get(path)) {
-            (None, Some(_)) => (
-                format!("option `{path}` is declared, and its value is not certain"),
-                Judgement::Unknown,
-            ),
-            (Some(_), None) => (
-                format!("option `{path}` is no longer declared"),
-                Judgement::Different,
-            ),
-            _ => (
-                format!("the declaration of option `{path}` changed"),
-                Judgement::Different,
-            ),
-        };
-        let spans = |side: &FxHashMap<String, Vec<(Digest, Option<Span>)>>| -> Vec<Span> {
-            side.get(path)
-                .into_iter()
-                .flatten()
-                .filter_map(|(_, span)| span.clone())
-                .collect()
-        };
-        verdict.differences.push(Difference {
-            judgement,
-            path: path.split('.').map(|part| Key::Name(part.into())).collect(),
-            message,
-            before: spans(&a),
-            after: spans(&b),
-        });
-    }
-    // The module system refuses an option that is declared twice.
-    for (side, host) in [(before, "before"), (after, "after")] {
-        let mut seen: FxHashMap<&[crate::syntax::hir::Name], usize> = FxHashMap::default();
-        for declaration in &side.host.declarations {
-            *seen.entry(&declaration.path).or_default() += 1;
-        }
-        let doubled = |path: &[crate::syntax::hir::Name], other: &Resolved<'_>| {
-            other
-                .host
-                .declarations
-                .iter()
-                .filter(|d| d.path == path)
-                .count()
-        };
-        let other = if host == "before" { after } else { before };
-        for (path, count) in seen {
-            if count > 1 && doubled(path, other) != count {
-                let path = path.join(".");
-                verdict.add(
-                    Judgement::Different,
-                    format!("option `{path}` is declared {count} times {host}"),
-                );
-            }
-        }
-    }
-}
-
-/// Even under a condition that is false, an undeclared option is an error.
-fn compare_inactive(
-    before: &Resolved<'_>,
-    after: &Resolved<'_>,
-    table: &OptionTable<'_>,
-    verdict: &mut HostVerdict,
-) {
-    let view = table.for_release(None);
-    let known = |side: &Resolved<'_>, definition: &Definition| {
-        // Below a computed name the option has long been decided on.
-        let names: Vec<&str> = definition
-            .path
-            .iter()
-            .map_while(|key| match key {
-                Key::Name(name) => Some(&**name),
-                Key::Term(_) => None,
-            })
-            .collect();
-        // A namespace of the repository's own may hold options of inputs too.
-        (1..=names.len()).any(|end| {
-            matches!(
-                side.host.path_kind(view, &names[..end]),
-                PathKind::Option(_) | PathKind::Inside { .. }
-            )
-        })
-    };
-    for definition in &after.inactive {
-        let first = definition.path.first();
-        let before_too = before
-            .definitions
-            .iter()
-            .chain(&before.inactive)
-            .any(|other| {
-                other.path.first() == first
-                    && (other.path == definition.path
-                        || other.path.len() <= 2 && definition.path.starts_with(&other.path))
-            });
-        if !before_too && !known(after, definition) {
-            verdict.differences.push(Difference {
-                judgement: Judgement::Unknown,
-                path: definition.path.clone(),
-                message: format!(
-                    "`{}` is defined under a condition that is false, and it is not known whether the option is declared",
-                    definition.path_text()
-                ),
-                before: Vec::new(),
-                after: definition.span.iter().cloned().collect(),
-            });
-        }
-    }
 }
 
 /// What makes two definitions of one path the same.

@@ -1,0 +1,240 @@
+//! Strings, paths and sums, and what they read of the tree.
+
+use std::sync::Arc;
+
+use crate::model::eval::{Eval, place_path};
+use crate::model::files;
+use crate::model::term::{Digest, Key, Term, TermKind as K};
+use crate::model::value::{Code, Env, Opaque, Role, Unit, Value};
+use crate::syntax::hir::{BinaryOp, Expr, ExprId, Name, Part, PathBase};
+use crate::tree::TreePath;
+
+impl Eval<'_> {
+    /// The term of a place in the tree.
+    pub fn path_term(&self, path: &TreePath) -> Term {
+        Term::new(K::Path(path.clone(), self.files.digest(path)))
+    }
+
+    /// The term of a string that begins with the tree's own place.
+    pub(super) fn place_text(&self, text: &str) -> Term {
+        match place_path(text) {
+            Some(path) if path.as_str().is_empty() => Term::new(K::Flake),
+            Some(path) => self.path_term(&path),
+            None => Term::interp(vec![Term::new(K::Flake), Term::str(text)]),
+        }
+    }
+
+    pub(super) fn place_term(&self, unit: Unit, id: ExprId) -> Term {
+        let (path, file) = self.unit_file(unit);
+        let (start, _) = file.range(id);
+        let digest = match file.expr(id) {
+            // Its value is the line and the column.
+            Expr::CurPos => {
+                let before = file.text.get(..start as usize).unwrap_or("");
+                let line = before.matches('\n').count();
+                let column = before.len() - before.rfind('\n').map_or(0, |at| at + 1);
+                Digest::of(format!("{line}:{column}").as_bytes())
+            }
+            // What was not read, or not to its end, counts with all of its file.
+            _ => self.files.digest(path),
+        };
+        Term::new(K::Place(path.clone(), start, digest))
+    }
+
+    pub(super) fn norm_sum(&mut self, unit: Unit, left: ExprId, right: ExprId, env: Env) -> Term {
+        let file = Arc::clone(self.unit_file(unit).1);
+        let (mut first, mut rest) = (left, vec![right]);
+        while let Expr::Binary(BinaryOp::Add, left, right) = file.expr(first) {
+            rest.push(*right);
+            first = *left;
+        }
+        let count = rest.len();
+        let thunk = self.delay(unit, first, env);
+        let certain = match self.force(thunk) {
+            Value::Opaque(Opaque {
+                role: Role::Flake, ..
+            }) => true,
+            Value::Place(text) => place_path(&text).is_some_and(|path| path.as_str().is_empty()),
+            _ => false,
+        };
+        let mut sum = self.norm(unit, first, env);
+        for (index, operand) in rest.into_iter().rev().enumerate() {
+            let operand = self.norm(unit, operand, env);
+            // `self + "/x"` reads what stands there.
+            if index == 0 && (certain || may_be_tree(&sum)) {
+                let (parts, open) = match operand.kind() {
+                    K::Str(_) => (vec![operand.clone()], count > 1),
+                    K::Interp(parts) => (parts.clone(), true),
+                    _ => (vec![operand.clone()], true),
+                };
+                sum = self.tree_read(sum, certain, &parts, open);
+            }
+            sum = Term::binary(BinaryOp::Add, sum, operand);
+        }
+        sum
+    }
+
+    pub(super) fn norm_string(&mut self, unit: Unit, parts: &[Part], env: Env) -> Term {
+        let mut terms: Vec<Term> = Vec::new();
+        let mut index = 0;
+        while let Some(part) = parts.get(index) {
+            index += 1;
+            match part {
+                Part::Text(text) => terms.push(Term::new(K::Str(text.clone()))),
+                Part::Expr(expr) => {
+                    let thunk = self.delay(unit, *expr, env);
+                    let base = match self.force(thunk) {
+                        // A path in a string is copied, with all that is below it.
+                        Value::Path(path) => {
+                            terms.push(self.path_term(&path));
+                            continue;
+                        }
+                        Value::Place(text) if place_path(&text).is_some() => {
+                            let base = self.place_text(&text);
+                            if !matches!(base.kind(), K::Flake) {
+                                terms.push(base);
+                                continue;
+                            }
+                            base
+                        }
+                        Value::Opaque(Opaque {
+                            role: Role::Flake, ..
+                        }) => Term::new(K::Flake),
+                        // A set in a string is its store path.
+                        _ => self.term(thunk),
+                    };
+                    if !may_be_tree(&base) {
+                        terms.push(base);
+                        continue;
+                    }
+                    // `"${self}/x"` reads what stands there.
+                    let (rest, open) = match parts.get(index) {
+                        Some(Part::Text(text)) => (
+                            vec![Term::new(K::Str(text.clone()))],
+                            parts.len() > index + 1,
+                        ),
+                        Some(Part::Expr(expr)) => (vec![self.norm(unit, *expr, env)], true),
+                        None => (Vec::new(), false),
+                    };
+                    let certain = is_tree(&base);
+                    terms.push(self.tree_read(base, certain, &rest, open));
+                }
+            }
+        }
+        Term::interp(terms)
+    }
+
+    /// The term of a value that is, or may be, the tree's own place, with what
+    /// is read there by the text that follows. `certain` says that it is the
+    /// tree, `open` that more follows, which is not known.
+    fn tree_read(&self, base: Term, certain: bool, rest: &[Term], open: bool) -> Term {
+        let root = TreePath::root();
+        let place = match rest.first().map(Term::kind) {
+            None => return base,
+            Some(K::Str(text)) if text.starts_with('/') => {
+                let end = text.find(|c: char| !is_path_char(c)).unwrap_or(text.len());
+                let end = if end == text.len() && (open || rest.len() > 1) {
+                    text.rfind('/').unwrap_or(0)
+                } else {
+                    end
+                };
+                let parent = text[..end].rfind('/').unwrap_or(0);
+                let exists = |path: &TreePath| self.files.digest(path) != files::missing();
+                let place = root.join(&text[..end]);
+                // A name may go on where it seems to end: a space is no end.
+                match root.join(&text[..parent]) {
+                    Some(parent)
+                        if !parent.as_str().is_empty()
+                            && exists(&parent)
+                            && !place.as_ref().is_some_and(exists) =>
+                    {
+                        Some(parent)
+                    }
+                    _ => place.filter(|place| certain || exists(place)),
+                }
+            }
+            Some(K::Str(_)) => None,
+            Some(_) => Some(root),
+        };
+        match place {
+            Some(place) if certain || !place.as_str().is_empty() => {
+                let digest = self.files.digest(&place);
+                Term::new(K::PathInterp(place, digest, vec![base]))
+            }
+            _ => base,
+        }
+    }
+
+    pub(super) fn norm_path(
+        &mut self,
+        unit: Unit,
+        id: ExprId,
+        base: PathBase,
+        parts: &[Part],
+        env: Env,
+    ) -> Term {
+        if base != PathBase::Relative {
+            let (_, file) = self.unit_file(unit);
+            let (start, end) = file.range(id);
+            let text = Name::from(file.text.get(start as usize..end as usize).unwrap_or(""));
+            return if parts.iter().all(|part| matches!(part, Part::Text(_))) {
+                Term::new(K::OutsidePath(text))
+            } else {
+                self.norm_string(unit, parts, env)
+            };
+        }
+        let thunk = self.thunk(Code::Expr(unit, id, env));
+        if let Some(path) = self.place(thunk) {
+            return self.path_term(&path);
+        }
+        let directory = self
+            .unit_file(unit)
+            .0
+            .parent()
+            .unwrap_or_else(TreePath::root);
+        let prefix = match parts.first() {
+            Some(Part::Text(text)) => &text[..text.rfind('/').map_or(0, |at| at + 1)],
+            _ => "",
+        };
+        let place = directory.join(prefix).unwrap_or_else(TreePath::root);
+        let digest = self.files.digest(&place);
+        let mut terms = Vec::new();
+        for (index, part) in parts.iter().enumerate() {
+            terms.push(match part {
+                Part::Text(text) if index == 0 => Term::str(&text[prefix.len()..]),
+                Part::Text(text) => Term::new(K::Str(text.clone())),
+                Part::Expr(expr) => self.norm(unit, *expr, env),
+            });
+        }
+        Term::new(K::PathInterp(place, digest, terms))
+    }
+}
+
+/// Whether a term is the place of the tree itself.
+fn is_tree(term: &Term) -> bool {
+    match term.kind() {
+        K::Flake => true,
+        K::Path(path, digest) => path.as_str().is_empty() && *digest == Digest::of(b"self"),
+        K::Select(base, keys, _) => match (base.kind(), keys.as_slice()) {
+            (K::Inputs, [Key::Name(name), ..]) => &**name == "self",
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Whether a term may be the place of the tree: it is, or it is what a function
+/// that is not called here is given under a name that does not say otherwise.
+fn may_be_tree(term: &Term) -> bool {
+    match term.kind() {
+        K::Select(base, _, _) if !is_tree(term) => may_be_tree(base),
+        K::Bound(_, name) | K::Fresh(_, name) => {
+            !matches!(&**name, "pkgs" | "config" | "lib" | "options")
+        }
+        _ => is_tree(term),
+    }
+}
+
+fn is_path_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+')
+}

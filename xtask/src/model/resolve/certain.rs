@@ -1,0 +1,198 @@
+//! Which options may have a certain value, and what it is.
+
+use rustc_hash::FxHashSet;
+
+use super::DEFAULT_PRIORITY;
+use crate::model::term::{Key, Term, TermKind as K};
+use crate::model::{Declaration, Definition, Host, Origin, Wrapper, files, path_text};
+use crate::options::{OptionType, Scalar};
+use crate::syntax::hir::Name;
+
+/// Options that are declared once and that nothing unknown can define.
+pub(super) fn candidates<'h>(host: &'h Host, before: Option<&Host>) -> Vec<&'h Declaration> {
+    let opaque = |host: &Host| -> FxHashSet<Term> {
+        let inside = host
+            .modules
+            .iter()
+            .filter_map(|module| match &module.origin {
+                Origin::Opaque(term, _) if is_of_this_tree(term) => Some(term.clone()),
+                _ => None,
+            });
+        inside.collect()
+    };
+    let inside = opaque(host);
+    let unchanged = before.filter(|before| opaque(before).is_superset(&inside));
+    if provenance_is_read(host) || !inside.is_empty() && unchanged.is_none() {
+        return Vec::new();
+    }
+    let was_declared = |path: &[Name]| {
+        unchanged.is_some_and(|before| {
+            before.declarations.iter().any(|declaration| {
+                let common = declaration
+                    .path
+                    .iter()
+                    .zip(path)
+                    .take_while(|(a, b)| a == b)
+                    .count();
+                common == declaration.path.len() || common == path.len()
+            })
+        })
+    };
+    host.declarations
+        .iter()
+        .filter(|declaration| {
+            if !inside.is_empty() && was_declared(&declaration.path) {
+                return false;
+            }
+            let overlaps = host
+                .declarations
+                .iter()
+                .filter(|other| {
+                    let common = other
+                        .path
+                        .iter()
+                        .zip(&declaration.path)
+                        .take_while(|(a, b)| a == b)
+                        .count();
+                    common == other.path.len() || common == declaration.path.len()
+                })
+                .count();
+            overlaps == 1
+                && !declaration.open
+                && !declaration.apply
+                && passes_unchanged(&declaration.kind)
+        })
+        .collect()
+}
+
+/// The manual lists every declaration: then a new one is a change.
+fn provenance_is_read(host: &Host) -> bool {
+    host.definitions.iter().any(|definition| {
+        path_text(&definition.path) == "documentation.nixos.includeAllModules"
+            && !matches!(definition.value.kind(), K::Bool(false))
+    })
+}
+
+/// Whether an opaque module may be made from files of this tree. A file that is
+/// missing defines nothing; the host does not evaluate with it.
+fn is_of_this_tree(term: &Term) -> bool {
+    if matches!(term.kind(), K::Path(_, digest) if *digest == files::missing()) {
+        return false;
+    }
+    let mut inside = false;
+    term.walk(&mut |term| {
+        inside |= matches!(
+            term.kind(),
+            K::Path(..) | K::PathInterp(..) | K::Flake | K::Lambda(..) | K::Place(..) | K::Mu(_)
+        );
+    });
+    inside
+}
+
+/// Types that give one definition's value back as it is.
+fn passes_unchanged(kind: &OptionType) -> bool {
+    match kind {
+        OptionType::Scalar(_) | OptionType::Raw => true,
+        OptionType::ListOf(inner) => matches!(**inner, OptionType::Scalar(_) | OptionType::Raw),
+        // One definition at most, and nothing is done to it: `raw` by another name.
+        OptionType::Uniq(inner) if **inner == OptionType::Unspecified => true,
+        OptionType::NullOr(inner) | OptionType::Uniq(inner) => passes_unchanged(inner),
+        _ => false,
+    }
+}
+
+/// The value of an option, if all that defines it is unconditional.
+pub(super) fn certain_value(declaration: &Declaration, definitions: &[Definition]) -> Option<Term> {
+    let path = &declaration.path;
+    let mut best: Option<(i64, Vec<&Term>)> = None;
+    for definition in definitions {
+        let common = definition
+            .path
+            .iter()
+            .zip(path)
+            .take_while(|(key, name)| matches!(key, Key::Name(key) if key == *name))
+            .count();
+        if common < definition.path.len() && common < path.len() {
+            // A computed name may be this one.
+            if matches!(definition.path.get(common), Some(Key::Term(_))) {
+                return None;
+            }
+            continue;
+        }
+        if definition.path.len() != path.len() {
+            return None;
+        }
+        // Of several overrides only the outermost is taken off.
+        let priority = match definition.wrappers.as_slice() {
+            [] => 100,
+            [(_, Wrapper::Override(priority))] => *priority,
+            _ => return None,
+        };
+        // The default is a definition too.
+        if priority >= DEFAULT_PRIORITY && declaration.default.is_some() {
+            return None;
+        }
+        match &mut best {
+            Some((least, values)) if *least == priority => values.push(&definition.value),
+            Some((least, _)) if *least < priority => {}
+            _ => best = Some((priority, vec![&definition.value])),
+        }
+    }
+    let value = match best {
+        None => declaration.default.clone()?,
+        Some((_, values)) => {
+            let (first, rest) = values.split_first()?;
+            // A list is the sum of its definitions, anything else agrees.
+            let one = matches!(declaration.kind, OptionType::Scalar(_)) || rest.is_empty();
+            if !one || rest.iter().any(|other| other != first) {
+                return None;
+            }
+            (*first).clone()
+        }
+    };
+    (value.is_closed() && fits(&declaration.kind, &value)).then_some(value)
+}
+
+/// Whether a value certainly is what the module system would give back.
+fn fits(kind: &OptionType, value: &Term) -> bool {
+    let property = match value.kind() {
+        K::Apply(function, _) => match innermost(function).kind() {
+            K::Select(_, path, _) => {
+                matches!(path.last(), Some(Key::Name(name)) if name.starts_with("mk"))
+            }
+            K::WithVar(name, _) => name.starts_with("mk"),
+            K::Lambda(..) | K::Mu(_) => true,
+            _ => false,
+        },
+        _ => false,
+    };
+    if property {
+        return false;
+    }
+    match kind {
+        OptionType::NullOr(_) if matches!(value.kind(), K::Null) => true,
+        OptionType::Uniq(inner) if **inner == OptionType::Unspecified => true,
+        OptionType::NullOr(inner) | OptionType::Uniq(inner) => fits(inner, value),
+        OptionType::Raw => true,
+        OptionType::ListOf(inner) => match value.kind() {
+            K::List(items) => items.iter().all(|item| fits(inner, item)),
+            K::Null | K::Bool(_) | K::Int(_) | K::Str(_) | K::Set(..) => false,
+            _ => true,
+        },
+        OptionType::Scalar(scalar) => match value.kind() {
+            K::Bool(_) => matches!(scalar, Scalar::Bool | Scalar::Enum),
+            K::Int(_) => matches!(scalar, Scalar::Int | Scalar::Enum | Scalar::Number),
+            K::Str(_) | K::Interp(_) => matches!(scalar, Scalar::Str | Scalar::Enum | Scalar::Path),
+            K::List(_) | K::Set(..) | K::Null => false,
+            _ => true,
+        },
+        _ => false,
+    }
+}
+
+pub(super) fn innermost(term: &Term) -> &Term {
+    match term.kind() {
+        K::Apply(function, _) => innermost(function),
+        _ => term,
+    }
+}

@@ -1,0 +1,179 @@
+//! What the terms of a host read of `config` and `options`, its own and those
+//! of other hosts.
+
+use rustc_hash::FxHashSet;
+
+use super::certain::innermost;
+use super::{known_part, terms_of};
+use crate::model::term::{Key, Term, TermKind as K};
+use crate::model::{Definition, Host};
+use crate::syntax::hir::Name;
+
+/// Paths of `config` and `options` that definitions read, up to the first name
+/// that is computed.
+pub(super) fn read_paths(definitions: &[Definition]) -> FxHashSet<Vec<Name>> {
+    let mut paths = FxHashSet::default();
+    for term in definitions.iter().flat_map(terms_of) {
+        term.walk(&mut |term| {
+            if let K::Select(base, keys, _) | K::HasAttr(base, keys) = term.kind()
+                && matches!(base.kind(), K::Arg(name) if matches!(&**name, "config" | "options"))
+            {
+                paths.insert(known_part(keys));
+            }
+        });
+    }
+    paths
+}
+
+/// Reads of other hosts' configurations: the host's name, and the path below
+/// its `config`.
+pub(crate) fn foreign_reads(host: &Host) -> Vec<(Name, Vec<Name>)> {
+    let mut found = Vec::new();
+    let mut add = |term: &Term| {
+        term.walk(&mut |term| {
+            let (K::Select(base, keys, _) | K::HasAttr(base, keys)) = term.kind() else {
+                return;
+            };
+            if !matches!(base.kind(), K::Flake) {
+                return;
+            }
+            if let [Key::Name(hosts), name, rest @ ..] = keys.as_slice()
+                && &**hosts == "nixosConfigurations"
+            {
+                let rest = known_part(rest);
+                let below = match rest.split_first() {
+                    Some((first, below)) if matches!(&**first, "config" | "options") => below.to_vec(),
+                    _ => Vec::new(),
+                };
+                let name = match name {
+                    Key::Name(name) => name.clone(),
+                    // A computed name may be any host.
+                    Key::Term(_) => Name::from(""),
+                };
+                found.push((name, below));
+            } else if matches!(keys.first(), Some(Key::Name(hosts)) if &**hosts == "nixosConfigurations") {
+                // Some host, or all of them.
+                found.push((Name::from(""), Vec::new()));
+            }
+        });
+    };
+    host.definitions
+        .iter()
+        .flat_map(terms_of)
+        .for_each(&mut add);
+    host.declarations
+        .iter()
+        .for_each(|declaration| add(&declaration.effect));
+    found
+}
+
+/// How a host's terms read `config` and `options` other than option by option.
+pub(super) struct Reads {
+    /// Paths that are read as a whole.
+    whole: FxHashSet<Vec<Name>>,
+    /// `config` or `options` itself is enumerated.
+    all: bool,
+    /// Paths read through `options`.
+    options: FxHashSet<Vec<Name>>,
+    /// `config` or `options` is handed on as a whole.
+    pub(super) escapes: bool,
+}
+
+/// Whether a term is all of `config` or `options`.
+fn is_whole(term: &Term) -> bool {
+    match term.kind() {
+        K::Arg(name) => matches!(&**name, "config" | "options"),
+        K::ArgSet(_) => true,
+        _ => false,
+    }
+}
+
+impl Reads {
+    pub(super) fn of(host: &Host) -> Self {
+        let mut reads = Self {
+            whole: FxHashSet::default(),
+            all: false,
+            options: FxHashSet::default(),
+            escapes: false,
+        };
+        host.definitions
+            .iter()
+            .flat_map(terms_of)
+            .for_each(|term| reads.add(term));
+        for declaration in &host.declarations {
+            reads.add(&declaration.effect);
+        }
+        reads
+    }
+
+    fn add(&mut self, term: &Term) {
+        self.escapes |= is_whole(term);
+        term.walk(&mut |term| self.add_one(term));
+    }
+
+    fn add_one(&mut self, term: &Term) {
+        // The base of a selection is read by its path, anything else is handed on.
+        let base = match term.kind() {
+            K::Select(base, ..) | K::HasAttr(base, _) if matches!(base.kind(), K::Arg(_)) => {
+                Some(base)
+            }
+            _ => None,
+        };
+        term.children(&mut |child| {
+            self.escapes |= is_whole(child) && base.is_none_or(|base| base != child);
+        });
+        match term.kind() {
+            K::Select(base, path, _) | K::HasAttr(base, path) => {
+                let arg = match base.kind() {
+                    K::Arg(name) => &**name,
+                    _ => return,
+                };
+                let known: Vec<Name> = path
+                    .iter()
+                    .map_while(|key| {
+                        if let Key::Name(name) = key {
+                            Some(name.clone())
+                        } else {
+                            None
+                        }
+                    })
+                    .collect();
+                match arg {
+                    "config" => {
+                        if matches!(term.kind(), K::HasAttr(..)) {
+                            // Whether it is there is asked, not what it is.
+                            self.options.insert(known.clone());
+                        }
+                        self.whole.insert(known);
+                    }
+                    "options" => {
+                        self.options.insert(known);
+                    }
+                    _ => {}
+                }
+            }
+            K::Apply(function, argument) => {
+                let enumerates = matches!(innermost(function).kind(), K::Global(_))
+                    || matches!(innermost(function).kind(), K::Select(base, ..) if matches!(base.kind(), K::Arg(name) if &**name == "lib"));
+                let whole = is_whole(argument);
+                self.all |= enumerates && whole;
+            }
+            K::Binary(_, left, right) => self.all |= is_whole(left) || is_whole(right),
+            K::List(items) => self.all |= items.iter().any(is_whole),
+            _ => {}
+        }
+    }
+
+    /// Whether replacing the reads of this option might miss one.
+    pub(super) fn block(&self, path: &[Name]) -> bool {
+        if self.all {
+            return true;
+        }
+        // A strict prefix read as a whole, or any overlap through `options`.
+        (0..path.len()).any(|end| self.whole.contains(&path[..end]))
+            || self.options.iter().any(|read| {
+                let common = read.iter().zip(path).take_while(|(a, b)| a == b).count();
+                common == read.len() || common == path.len()
+            })
+    }
+}
