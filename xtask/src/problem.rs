@@ -107,9 +107,44 @@ pub fn line_col(text: &str, offset: usize) -> (usize, usize) {
     (line, column)
 }
 
+/// Byte offset of a 1-based line and column, the column in bytes as Nix counts
+/// it; what is beyond a line or the end gives the end of that.
+pub fn offset_of(text: &str, line: usize, column: usize) -> usize {
+    let mut start = 0;
+    for (index, content) in text.split_inclusive('\n').enumerate() {
+        if index + 1 == line {
+            let length = content.trim_end_matches('\n').len();
+            let mut offset = start + column.saturating_sub(1).min(length);
+            while !text.is_char_boundary(offset) {
+                offset -= 1;
+            }
+            return offset;
+        }
+        start += content.len();
+    }
+    text.len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn offsets_are_found_and_total() {
+        let check = |line, column, expect| {
+            assert_eq!(
+                offset_of("ab\nüc\n", line, column),
+                expect,
+                "{line}:{column}"
+            );
+        };
+        check(1, 1, 0);
+        check(1, 9, 2);
+        check(2, 1, 3);
+        check(2, 2, 3);
+        check(2, 3, 5);
+        check(7, 1, 7);
+    }
 
     #[test]
     fn line_and_column_are_one_based_and_total() {

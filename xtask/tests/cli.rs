@@ -27,6 +27,7 @@ fn command(repository: &Repository, args: &[&str]) -> Command {
         .arg("--repo")
         .arg(repository.root())
         .args(args)
+        .args(common::without_nix(args))
         .stdin(Stdio::null())
         .env_remove("NO_COLOR");
     command

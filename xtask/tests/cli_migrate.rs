@@ -118,6 +118,7 @@ fn command(root: &Path, args: &[&str]) -> Command {
         .arg("--repo")
         .arg(root)
         .args(args)
+        .args(common::without_nix(args))
         .stdin(Stdio::null());
     command
 }

@@ -5,6 +5,7 @@
 
 mod completions;
 mod context;
+mod derivation;
 mod doctor;
 mod editor;
 mod fleet;
@@ -60,6 +61,9 @@ pub struct Global {
     /// Use no network
     #[arg(long, global = true)]
     pub offline: bool,
+    /// Take an input of the flake from a directory, whatever its lock says; may be repeated
+    #[arg(long, global = true, value_name = "NAME=DIR")]
+    pub override_input: Vec<String>,
     /// When to colour
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
     pub color: ColorChoice,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::problem::{Problem, Severity, Span, line_col};
+use crate::proof::derivation::{DerivationJudgement, DerivationVerdict};
 use crate::proof::{Difference, HostVerdict, Judgement};
 use crate::tree::Tree;
 use crate::ui::Ui;
@@ -14,12 +15,17 @@ use crate::ui::Ui;
 pub(super) struct Proof {
     /// The judgement by module input.
     definitions: Judgement,
-    /// `equal`, `different` or `not-checked`.
-    derivation: &'static str,
+    /// The judgement by derivation.
+    derivation: DerivationJudgement,
     /// The toplevel derivation before, if it was checked.
     before: Option<String>,
     /// The toplevel derivation after, if it was checked.
     after: Option<String>,
+    /// What differs by derivation, or why that was not checked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    derivation_reasons: Vec<String>,
+    /// Warnings name other files of the tree, and differ in nothing else.
+    message_location: bool,
 }
 
 /// One difference in JSON.
@@ -32,13 +38,15 @@ pub(super) struct DifferenceDocument<'a> {
     after: &'a [Span],
 }
 
-/// The proof by module input alone.
-pub(super) fn by_definitions(verdict: &HostVerdict) -> Proof {
+/// The proof of one host; without a judgement by derivation that is not checked.
+pub(super) fn document(verdict: &HostVerdict, second: Option<&DerivationVerdict>) -> Proof {
     Proof {
         definitions: verdict.judgement,
-        derivation: "not-checked",
-        before: None,
-        after: None,
+        derivation: second.map_or(DerivationJudgement::NotChecked, |it| it.judgement),
+        before: second.and_then(|it| it.before.clone()),
+        after: second.and_then(|it| it.after.clone()),
+        derivation_reasons: second.map_or_else(Vec::new, |it| it.reasons.clone()),
+        message_location: second.is_some_and(|it| it.message_location),
     }
 }
 

@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::context::Context;
+use super::derivation::{self, Judge};
 use super::fleet::{Reader, select};
 use super::outcome::{Failure, Outcome};
 use super::proof::{self, DifferenceDocument, Proof};
@@ -20,6 +21,9 @@ pub(super) struct Arguments {
     /// Only these hosts
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
+    /// Do not ask Nix for derivations, even if it is there
+    #[arg(long)]
+    no_nix: bool,
 }
 
 impl Arguments {
@@ -28,6 +32,7 @@ impl Arguments {
         Self {
             revision: revision.to_owned(),
             hosts: Vec::new(),
+            no_nix: true,
         }
     }
 }
@@ -64,7 +69,14 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         let chosen = select(&after, &arguments.hosts)?;
         verdicts.retain(|verdict| chosen.iter().any(|host| host.name == verdict.host));
     }
-    report(&verdicts, context);
+    let time = started.elapsed().as_secs_f64();
+    let names: Vec<String> = verdicts.iter().map(|it| it.host.clone()).collect();
+    let trees = (&before_tree.tree, &after_tree.tree);
+    let second = match Judge::find_unless(arguments.no_nix, context, &workspace)? {
+        Some(judge) => judge.judge(context, trees.0, trees.1, &names)?,
+        None => derivation::Verdicts::new(),
+    };
+    report(&verdicts, &second, context);
     proof::explain(&context.ui, &verdicts, &before_tree.tree, &after_tree.tree);
     context.ui.document(&Document {
         schema: "prove/1",
@@ -73,34 +85,39 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
             .iter()
             .map(|verdict| HostDocument {
                 name: &verdict.host,
-                proof: proof::by_definitions(verdict),
+                proof: proof::document(verdict, second.get(&verdict.host)),
                 differences: proof::differences(verdict),
             })
             .collect(),
     });
-    let time = started.elapsed().as_secs_f64();
     context.ui.text(&format!(
         "{} (by module input, against {}, {time:.2} s)",
         proof::summary(&verdicts),
         arguments.revision
     ));
+    derivation::tell(context, &second);
+    let disagreements = derivation::disagreements(&verdicts, &second);
+    context.ui.problems(&disagreements, None);
     let equal = verdicts
         .iter()
         .all(|verdict| verdict.judgement == Judgement::Equal);
-    Ok(if equal {
-        Outcome::Done
-    } else {
-        Outcome::Findings
-    })
+    Ok(
+        if equal && derivation::holds(&second, &verdicts, Judgement::Equal) {
+            Outcome::Done
+        } else {
+            Outcome::Findings
+        },
+    )
 }
 
-fn report(verdicts: &[HostVerdict], context: &Context) {
+fn report(verdicts: &[HostVerdict], second: &derivation::Verdicts, context: &Context) {
     let palette = *context.ui.palette();
     let mut table = Table::new(&[
         ("host", Align::Left),
         ("before", Align::Right),
         ("after", Align::Right),
         ("definitions", Align::Left),
+        ("derivation", Align::Left),
     ]);
     for verdict in verdicts {
         let (before, after) = verdict.definitions;
@@ -109,6 +126,7 @@ fn report(verdicts: &[HostVerdict], context: &Context) {
             before.to_string(),
             after.to_string(),
             verdict.judgement.as_str().to_owned(),
+            derivation::word(second, &verdict.host).to_owned(),
         ]);
     }
     context.ui.text(&table.render(&palette));

@@ -7,6 +7,7 @@
 
 mod call;
 mod declarations;
+pub mod derivation;
 mod order;
 #[cfg(test)]
 mod tests;

@@ -2,4 +2,5 @@
 
 pub mod debian;
 pub mod git;
+pub mod nix;
 pub mod programs;

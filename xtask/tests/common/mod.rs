@@ -127,6 +127,14 @@ pub fn open(directory: &Path) -> Result<Workspace, xtask::problem::Problem> {
     Workspace::open(Arc::new(DuctRunner::default()), directory)
 }
 
+/// What keeps a command from asking Nix for derivations: these repositories have
+/// no inputs that could be evaluated.
+#[allow(dead_code)]
+pub fn without_nix(args: &[&str]) -> Option<&'static str> {
+    let asks = matches!(args, ["migrate", "host", ..] | ["prove", ..]);
+    (asks && !args.contains(&"--no-nix")).then_some("--no-nix")
+}
+
 pub fn path(text: &str) -> TreePath {
     TreePath::new(text).unwrap()
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::super::context::Context;
+use super::super::derivation::{self, Judge};
 use super::super::fleet::{Reader, select};
 use super::super::outcome::{Failure, Outcome};
 use super::show::{self, Migration};
@@ -49,10 +50,11 @@ pub(in crate::cli) struct Arguments {
 }
 
 impl Arguments {
-    /// One host, everything else as it is by default.
+    /// One host, judged by definitions alone.
     pub(super) fn of(host: &str) -> Self {
         Self {
             hosts: vec![host.to_owned()],
+            no_nix: true,
             ..Self::default()
         }
     }
@@ -163,6 +165,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         taxonomy: arguments.grouping.taxonomy(&config)?,
         grouping: arguments.grouping.grouping()?,
         config,
+        judge: Judge::find_unless(arguments.no_nix, context, &workspace)?,
     };
     match lock {
         Some(lock) if arguments.commit => job.one_by_one(&names, snapshot.tree, fleet, &lock),
@@ -178,6 +181,7 @@ struct Job<'a> {
     taxonomy: Taxonomy,
     grouping: Grouping,
     config: Config,
+    judge: Option<Judge>,
 }
 
 impl Job<'_> {
@@ -231,12 +235,21 @@ impl Job<'_> {
             Some(after) => compare(&fleet, after, &self.reader.table),
             None => compare(&fleet, &fleet, &self.reader.table),
         };
+        let after_tree = after_tree.unwrap_or_else(|| tree.clone());
+        let names: Vec<String> = verdicts.iter().map(|it| it.host.clone()).collect();
+        let derivations = match &self.judge {
+            Some(judge) if !changes.is_empty() => {
+                judge.judge(self.context, tree, &after_tree, &names)?
+            }
+            _ => derivation::Verdicts::new(),
+        };
         let migration = Migration {
             before: tree.clone(),
-            after: after_tree.unwrap_or_else(|| tree.clone()),
+            after: after_tree,
             plans,
             changes,
             verdicts,
+            derivations,
         };
         Ok((migration, after.unwrap_or(fleet)))
     }
@@ -252,7 +265,8 @@ impl Job<'_> {
             .verdicts
             .iter()
             .all(|verdict| verdict.judgement <= accepted);
-        proved && !migration.plans.iter().any(refused)
+        let derived = derivation::holds(&migration.derivations, &migration.verdicts, accepted);
+        proved && derived && !migration.plans.iter().any(refused)
     }
 
     /// Everything in one change of the tree.

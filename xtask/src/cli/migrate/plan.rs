@@ -102,7 +102,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
                     .verdicts
                     .iter()
                     .find(|verdict| verdict.host == plan.host);
-                show::HostDocument::new(plan, verdict)
+                show::HostDocument::new(plan, verdict, None)
             })
             .collect(),
     });

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::super::context::Context;
+use super::super::derivation;
 use super::super::proof::{self, Proof};
 use crate::edit::ChangeSet;
 use crate::problem::{Problem, Span};
+use crate::proof::derivation::DerivationVerdict;
 use crate::proof::{HostVerdict, Judgement};
 use crate::refactor::migrate::{MigratePlan, Outcome, Placement};
 use crate::tree::{Tree, TreePath};
@@ -20,6 +22,7 @@ pub(super) struct Migration {
     pub plans: Vec<MigratePlan>,
     pub changes: ChangeSet,
     pub verdicts: Vec<HostVerdict>,
+    pub derivations: derivation::Verdicts,
 }
 
 impl Migration {
@@ -85,7 +88,10 @@ pub(super) fn document(migration: &Migration, dry_run: bool, context: &Context) 
         hosts: migration
             .plans
             .iter()
-            .map(|plan| HostDocument::new(plan, migration.verdict(&plan.host)))
+            .map(|plan| {
+                let second = migration.derivations.get(&plan.host);
+                HostDocument::new(plan, migration.verdict(&plan.host), second)
+            })
             .collect(),
         changes: changes
             .map(|(path, change)| ChangeDocument {
@@ -103,7 +109,11 @@ pub(super) fn document(migration: &Migration, dry_run: bool, context: &Context) 
 
 impl<'a> HostDocument<'a> {
     /// `verdict` is that on the host itself.
-    pub(super) fn new(plan: &'a MigratePlan, verdict: Option<&HostVerdict>) -> Self {
+    pub(super) fn new(
+        plan: &'a MigratePlan,
+        verdict: Option<&HostVerdict>,
+        second: Option<&DerivationVerdict>,
+    ) -> Self {
         Self {
             name: &plan.host,
             outcome: plan.outcome,
@@ -126,7 +136,7 @@ impl<'a> HostDocument<'a> {
                 })
                 .collect(),
             placement: plan.placement,
-            proof: verdict.map(proof::by_definitions),
+            proof: verdict.map(|verdict| proof::document(verdict, second)),
         }
     }
 }
@@ -198,6 +208,9 @@ pub(super) fn migration(migration: &Migration, holds: bool, dry_run: bool, conte
         "proof by module input: {}",
         proof::summary(&migration.verdicts)
     ));
+    derivation::tell(context, &migration.derivations);
+    let disagreements = derivation::disagreements(&migration.verdicts, &migration.derivations);
+    ui.problems(&disagreements, None);
     let unchanged = |plan: &MigratePlan| plan.outcome == Outcome::Unchanged;
     if migration.plans.iter().all(unchanged) {
         ui.text("nothing to do");
@@ -283,7 +296,11 @@ pub(super) fn commit_message(migration: &Migration) -> (String, Vec<(&'static st
         ("Hosts", hosts),
         (
             "Proof",
-            format!("definitions={} derivations=not-checked", judgement.as_str()),
+            format!(
+                "definitions={} derivations={}",
+                judgement.as_str(),
+                derivation::overall(&migration.derivations)
+            ),
         ),
     ];
     if judgement == Judgement::OrderOnly {

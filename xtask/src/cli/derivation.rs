@@ -1,0 +1,261 @@
+//! The judgement by derivation, for every command that has a proof.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use super::context::Context;
+use super::outcome::Failure;
+use crate::engine::derivations::Derivations;
+use crate::engine::evaluation::{Refusal, Results};
+use crate::engine::stand::Stand;
+use crate::problem::{Problem, Span, offset_of};
+use crate::proof::derivation::{DerivationJudgement, DerivationVerdict};
+use crate::proof::{HostVerdict, Judgement};
+use crate::tools::nix::{Input, Nix};
+use crate::tree::Tree;
+use crate::workspace::Workspace;
+
+/// Judgements by derivation, by host.
+pub(super) type Verdicts = BTreeMap<String, DerivationVerdict>;
+
+/// Nix, and what it is to be called with.
+pub(super) struct Judge {
+    nix: Nix,
+    stand: Stand,
+    inputs: BTreeMap<String, Input>,
+    state: PathBuf,
+}
+
+impl Judge {
+    /// `None`, and a remark, where Nix is not there.
+    ///
+    /// # Errors
+    ///
+    /// An input that was named is no directory.
+    pub(super) fn find(context: &Context, workspace: &Workspace) -> Result<Option<Self>, Failure> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let nix = match Nix::find(Arc::clone(&context.runner), &path) {
+            Ok(nix) => nix,
+            Err(problem) => {
+                context.ui.remark(&format!(
+                    "not checked by derivation: {} (--no-nix says that this is meant)",
+                    problem.message
+                ));
+                return Ok(None);
+            }
+        };
+        Ok(Some(Self {
+            nix,
+            stand: Stand::take(workspace.state_directory())?,
+            inputs: inputs(context)?,
+            state: workspace.state_directory().to_owned(),
+        }))
+    }
+
+    /// As [`Judge::find`], unless the user wants none.
+    pub(super) fn find_unless(
+        unwanted: bool,
+        context: &Context,
+        workspace: &Workspace,
+    ) -> Result<Option<Self>, Failure> {
+        if unwanted {
+            return Ok(None);
+        }
+        Self::find(context, workspace)
+    }
+
+    /// What Nix makes of hosts before and after, and the judgement on each.
+    pub(super) fn judge(
+        &self,
+        context: &Context,
+        before: &Tree,
+        after: &Tree,
+        hosts: &[String],
+    ) -> Result<Verdicts, Failure> {
+        let total = u64::try_from(hosts.len() * 2).unwrap_or(u64::MAX);
+        let progress = context.ui.progress();
+        let task = progress.task("derivations", total);
+        let done = |host: &str| task.advance(host);
+        let derivations = Derivations {
+            nix: &self.nix,
+            stand: &self.stand,
+            inputs: self.inputs.clone(),
+            jobs: available_parallelism().map_or(1, Into::into),
+            state: &self.state,
+            done: &done,
+        };
+        let first = derivations.of(before, hosts)?;
+        context.check_interrupted()?;
+        // Where nothing evaluates, the other state need not be looked at.
+        let second = if first.hosts.values().any(Result::is_ok) {
+            derivations.of(after, hosts)?
+        } else {
+            first.clone()
+        };
+        context.check_interrupted()?;
+        self.tell(context, &first, before, hosts);
+        self.tell(context, &second, after, hosts);
+        Ok(derivations.verdicts(&first, &second))
+    }
+
+    /// Says which hosts do not evaluate, each cause once, and which hosts only
+    /// Nix knows.
+    fn tell(&self, context: &Context, results: &Results, tree: &Tree, hosts: &[String]) {
+        let mut causes: BTreeMap<(String, Option<Span>), Vec<&str>> = BTreeMap::new();
+        for (host, result) in &results.hosts {
+            if let Err(refusal) = result {
+                let cause = (refusal.text.clone(), span(refusal, tree));
+                causes.entry(cause).or_default().push(host);
+            }
+        }
+        let problems: Vec<Problem> = causes
+            .into_iter()
+            .map(|((text, span), hosts)| {
+                let hosts = match hosts.as_slice() {
+                    [one] => (*one).to_owned(),
+                    [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+                    [] => String::new(),
+                };
+                let problem = Problem::warning("nix-failed", format!("{hosts}: {text}"));
+                Problem { span, ..problem }
+            })
+            .collect();
+        context.ui.problems(&problems, Some(tree));
+        let modelled: BTreeSet<&str> = hosts.iter().map(String::as_str).collect();
+        let names = results.names.iter().flatten().map(String::as_str);
+        let known: BTreeSet<&str> = names.collect();
+        let unseen: Vec<&str> = known.difference(&modelled).copied().collect();
+        if !unseen.is_empty() {
+            let problem = Problem::warning(
+                "hosts-differ",
+                format!("only Nix sees these hosts: {}", unseen.join(", ")),
+            )
+            .help(
+                "how they are made could not be followed in flake.nix; nothing is proved of them",
+            );
+            context.ui.problems(&[problem], Some(tree));
+        }
+    }
+}
+
+/// The place of a refusal as a span of the tree.
+fn span(refusal: &Refusal, tree: &Tree) -> Option<Span> {
+    let (path, line, column) = refusal.at.as_ref()?;
+    let text = tree.text(path).ok()?;
+    let start = offset_of(&text, *line as usize, *column as usize);
+    let start = u32::try_from(start).ok()?;
+    Some(Span {
+        path: path.clone(),
+        start,
+        end: start,
+    })
+}
+
+/// The inputs that were named on the command line.
+fn inputs(context: &Context) -> Result<BTreeMap<String, Input>, Failure> {
+    let mut inputs = BTreeMap::new();
+    for text in &context.global.override_input {
+        let usage = |what: &str| {
+            Problem::error("bad-input", format!("--override-input {text}: {what}"))
+                .help("write --override-input NAME=DIRECTORY")
+        };
+        let (name, directory) = text.split_once('=').ok_or_else(|| usage("has no `=`"))?;
+        let path = PathBuf::from(directory)
+            .canonicalize()
+            .map_err(|error| usage(&error.to_string()))?;
+        if !path.is_dir() {
+            return Err(usage("not a directory").into());
+        }
+        inputs.insert(
+            name.to_owned(),
+            Input {
+                path,
+                nar_hash: None,
+            },
+        );
+    }
+    Ok(inputs)
+}
+
+/// Whether the two judgements contradict each other: then one of them is wrong,
+/// and that is a defect of this tool.
+pub(super) fn disagreements(verdicts: &[HostVerdict], second: &Verdicts) -> Vec<Problem> {
+    let equal = |verdict: &&HostVerdict| verdict.judgement == Judgement::Equal;
+    verdicts
+        .iter()
+        .filter(equal)
+        .filter_map(|verdict| {
+            let other = second.get(&verdict.host)?;
+            (other.judgement == DerivationJudgement::Different).then(|| {
+                let why = other.reasons.join("; ");
+                Problem::error(
+                    "judgements-disagree",
+                    format!("{}: equal by module input, but {why}", verdict.host),
+                )
+                .help("this is a defect of this tool, or the host depends on where or when it is evaluated: please report it with the diff")
+            })
+        })
+        .collect()
+}
+
+/// Says how many hosts have which verdict, and what differs.
+pub(super) fn tell(context: &Context, second: &Verdicts) {
+    if second.is_empty() {
+        return;
+    }
+    for (host, verdict) in second {
+        if verdict.judgement == DerivationJudgement::Different {
+            let why = verdict.reasons.join("; ");
+            context.ui.text(&format!("{host}: by derivation: {why}"));
+        }
+        if verdict.message_location {
+            context.ui.detail(&format!(
+                "{host}: message-location: warnings name other files, and say the same"
+            ));
+        }
+    }
+    context
+        .ui
+        .text(&format!("by derivation: {}", summary(second)));
+}
+
+/// Whether nothing is different but hosts of which another order was accepted.
+pub(super) fn holds(second: &Verdicts, verdicts: &[HostVerdict], accepted: Judgement) -> bool {
+    verdicts.iter().all(|verdict| {
+        let differs = second
+            .get(&verdict.host)
+            .is_some_and(|it| it.judgement == DerivationJudgement::Different);
+        !differs || (verdict.judgement == accepted && accepted == Judgement::OrderOnly)
+    })
+}
+
+/// The judgement on a host in a word.
+pub(super) fn word(second: &Verdicts, host: &str) -> &'static str {
+    second
+        .get(host)
+        .map_or(DerivationJudgement::NotChecked, |it| it.judgement)
+        .as_str()
+}
+
+/// The worst of all judgements, for a commit's trailer.
+pub(super) fn overall(second: &Verdicts) -> &'static str {
+    let judgements = second.values().map(|verdict| verdict.judgement);
+    judgements
+        .max()
+        .unwrap_or(DerivationJudgement::NotChecked)
+        .as_str()
+}
+
+fn summary(second: &Verdicts) -> String {
+    let mut counts: BTreeMap<DerivationJudgement, usize> = BTreeMap::new();
+    for verdict in second.values() {
+        *counts.entry(verdict.judgement).or_default() += 1;
+    }
+    let parts: Vec<String> = counts
+        .iter()
+        .map(|(judgement, hosts)| format!("{hosts} {}", judgement.as_str()))
+        .collect();
+    parts.join(", ")
+}

@@ -1,0 +1,169 @@
+//! Evaluating many hosts: worker processes, a few hosts each.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use crate::process::{Failure, Invocation};
+use crate::proof::derivation::Facts;
+use crate::tools::nix::{EvaluationError, Event, Nix, NixMessage, Request, below};
+use crate::tree::TreePath;
+
+/// Hosts that one process evaluates, one after the other. More would start
+/// fewer processes; fewer keeps the memory of each small.
+const PER_PROCESS: usize = 4;
+
+/// Why a host does not evaluate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is wrong, in Nix's words.
+    pub text: String,
+    /// The place in the tree that is nearest to the cause: file, line, column.
+    pub at: Option<(TreePath, u32, u32)>,
+    /// The run was interrupted: nothing is known of the host.
+    pub interrupted: bool,
+}
+
+/// What came of an evaluation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Results {
+    /// By name of the host.
+    pub hosts: BTreeMap<String, Result<Facts, Refusal>>,
+    /// All hosts of the flake as Nix sees them; `None` if it came to nothing.
+    pub names: Option<Vec<String>>,
+}
+
+/// How to evaluate.
+pub struct Evaluation<'a> {
+    /// Nix.
+    pub nix: &'a Nix,
+    /// What all processes have in common.
+    pub request: Request,
+    /// Processes at the same time.
+    pub jobs: usize,
+    /// Is told of every host that is done, from any thread.
+    pub done: &'a (dyn Fn(&str, &Result<Facts, Refusal>) + Sync),
+}
+
+impl Evaluation<'_> {
+    /// Evaluates these hosts. One that fails does not keep the others.
+    pub fn run(&self, hosts: &[String]) -> Results {
+        let share = hosts.len().div_ceil(self.jobs.max(1)).clamp(1, PER_PROCESS);
+        let queue: Mutex<VecDeque<Vec<String>>> =
+            Mutex::new(hosts.chunks(share).map(<[String]>::to_vec).collect());
+        let results: Mutex<Results> = Mutex::default();
+        let workers = self.jobs.clamp(1, hosts.len().max(1));
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| {
+                    loop {
+                        let next = lock(&queue).pop_front();
+                        let Some(chunk) = next else { break };
+                        let rest = self.process(chunk, &results);
+                        if !rest.is_empty() {
+                            lock(&queue).push_front(rest);
+                        }
+                    }
+                });
+            }
+        });
+        results.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One process; returns the hosts that a failure has kept it from.
+    fn process(&self, hosts: Vec<String>, results: &Mutex<Results>) -> Vec<String> {
+        let request = Request {
+            hosts: hosts.clone(),
+            ..self.request.clone()
+        };
+        let mut source = None;
+        let mut begun = None;
+        let tell = |name: String, result: Result<Facts, Refusal>| {
+            (self.done)(&name, &result);
+            lock(results).hosts.insert(name, result);
+        };
+        let outcome = self
+            .nix
+            .evaluate(&request, prompt, &mut |event| match event {
+                Event::Names(names) => lock(results).names = Some(names),
+                Event::Begin(name) => begun = Some(name),
+                Event::Source(path) => source = Some(path),
+                Event::Host(name, facts) => tell(name, Ok(*facts)),
+                _ => {}
+            });
+        let missing = |hosts: Vec<String>| -> Vec<String> {
+            let known = lock(results);
+            let missing = hosts
+                .into_iter()
+                .filter(|host| !known.hosts.contains_key(host));
+            missing.collect()
+        };
+        let left = missing(hosts);
+        let Err(error) = outcome else {
+            for name in left {
+                let text = "Nix ended without a word on it".to_owned();
+                tell(name, Err(plain(text)));
+            }
+            return Vec::new();
+        };
+        let refusal = self.refusal(error, source.as_deref());
+        // Before the first host: it fails for all of them.
+        let to_blame: Vec<String> = match begun {
+            Some(name) if !refusal.interrupted => vec![name],
+            _ => left.clone(),
+        };
+        for name in to_blame {
+            tell(name, Err(refusal.clone()));
+        }
+        missing(left)
+    }
+
+    fn refusal(&self, error: EvaluationError, source: Option<&str>) -> Refusal {
+        match error {
+            EvaluationError::Nix(message) => {
+                let mut places: Vec<&Path> = vec![&self.request.tree];
+                places.extend(source.map(Path::new));
+                places.extend(self.request.views.values().map(|view| &**view));
+                Refusal {
+                    at: nearest(&message, &places),
+                    text: message.text,
+                    interrupted: false,
+                }
+            }
+            EvaluationError::Run(error) => Refusal {
+                interrupted: matches!(error.failure, Failure::Cancelled),
+                ..plain(error.to_string())
+            },
+        }
+    }
+}
+
+/// The place in the tree that is nearest to what failed: its own, or that of the
+/// innermost step on the way to it.
+fn nearest(message: &NixMessage, places: &[&Path]) -> Option<(TreePath, u32, u32)> {
+    let own = message.at.iter();
+    let way = message.trace.iter().filter_map(|(_, at)| at.as_ref());
+    own.chain(way).find_map(|at| {
+        let path = TreePath::new(below(&at.file, places)?)?;
+        Some((path, at.line, at.column))
+    })
+}
+
+fn plain(text: String) -> Refusal {
+    Refusal {
+        text,
+        at: None,
+        interrupted: false,
+    }
+}
+
+/// No long waits for a network that is not there.
+fn prompt(invocation: Invocation) -> Invocation {
+    invocation
+        .args(["--option", "connect-timeout", "10"])
+        .args(["--option", "download-attempts", "2"])
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

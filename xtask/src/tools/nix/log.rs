@@ -1,0 +1,202 @@
+//! What Nix says with `--log-format internal-json`.
+
+use serde::Deserialize;
+
+/// A place in a file, as Nix counts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Position {
+    /// The file, as Nix names it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1.
+    pub column: u32,
+}
+
+/// One line of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    /// Text of `builtins.trace`.
+    Trace(String),
+    /// An error.
+    Error(NixMessage),
+    /// A warning, or another remark; with its level.
+    Message(u8, String),
+    /// A building or copying activity has begun.
+    Start(u64, String),
+    /// An activity has ended.
+    Stop(u64),
+    /// A line that a builder printed.
+    BuildLog(u64, String),
+    /// Nothing of interest here, or no line of the log.
+    Other,
+}
+
+/// An error of Nix.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NixMessage {
+    /// What is wrong, without place and excerpt.
+    pub text: String,
+    /// Where.
+    pub at: Option<Position>,
+    /// What was being done, innermost first.
+    pub trace: Vec<(String, Option<Position>)>,
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    action: String,
+    #[serde(default)]
+    level: u8,
+    #[serde(default)]
+    id: u64,
+    #[serde(default)]
+    msg: String,
+    raw_msg: Option<String>,
+    #[serde(default)]
+    text: String,
+    #[serde(default, rename = "type")]
+    kind: u32,
+    #[serde(default)]
+    fields: Vec<serde_json::Value>,
+    #[serde(flatten)]
+    place: RawPlace,
+    #[serde(default)]
+    trace: Vec<RawTrace>,
+}
+
+#[derive(Deserialize)]
+struct RawTrace {
+    #[serde(default)]
+    raw_msg: String,
+    #[serde(flatten)]
+    place: RawPlace,
+}
+
+#[derive(Deserialize)]
+struct RawPlace {
+    file: Option<String>,
+    line: Option<u32>,
+    column: Option<u32>,
+}
+
+impl From<RawPlace> for Option<Position> {
+    fn from(place: RawPlace) -> Self {
+        let file = place
+            .file
+            .filter(|file| !file.is_empty() && file != "(string)")?;
+        Some(Position {
+            file,
+            line: place.line?,
+            column: place.column.unwrap_or(1),
+        })
+    }
+}
+
+/// The result type of an activity's result line that carries a builder's output.
+const BUILD_LOG_LINE: u32 = 101;
+
+/// Reads one line.
+pub fn read(line: &str) -> Line {
+    // Values on standard output may stand before it, without a newline.
+    let Some(at) = line.find("@nix {") else {
+        return Line::Other;
+    };
+    let Some(json) = line.get(at + "@nix ".len()..) else {
+        return Line::Other;
+    };
+    let Ok(raw) = serde_json::from_str::<Raw>(json) else {
+        return Line::Other;
+    };
+    match raw.action.as_str() {
+        "msg" => message(raw),
+        "start" if !raw.text.is_empty() => Line::Start(raw.id, plain(&raw.text)),
+        "stop" => Line::Stop(raw.id),
+        "result" if raw.kind == BUILD_LOG_LINE => {
+            let text = raw.fields.first().and_then(|field| field.as_str());
+            Line::BuildLog(raw.id, plain(text.unwrap_or_default()))
+        }
+        _ => Line::Other,
+    }
+}
+
+fn message(raw: Raw) -> Line {
+    if let Some(text) = raw.raw_msg {
+        let trace = raw.trace.into_iter();
+        return Line::Error(NixMessage {
+            text: plain(&text),
+            at: raw.place.into(),
+            trace: trace
+                .map(|it| (plain(&it.raw_msg), it.place.into()))
+                .collect(),
+        });
+    }
+    let text = plain(&raw.msg);
+    if let Some(trace) = text.strip_prefix("trace: ") {
+        return Line::Trace(trace.to_owned());
+    }
+    match text.strip_prefix("error: ") {
+        Some(text) => Line::Error(NixMessage {
+            text: text.to_owned(),
+            ..NixMessage::default()
+        }),
+        None => Line::Message(raw.level, text),
+    }
+}
+
+/// Text without what colours it.
+fn plain(text: &str) -> String {
+    console::strip_ansi_codes(text).trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_has_text_place_and_trace() {
+        let line = r#"{"x":}@nix {"action":"msg","column":35,"file":"/t/e.nix","level":0,"line":1,"msg":"…","raw_msg":"attribute '\u001b[35;1mb\u001b[0m' missing","trace":[{"column":3,"file":"/t/f.nix","line":2,"raw_msg":"while evaluating"}]}"#;
+        let position = |file: &str, line, column| {
+            Some(Position {
+                file: file.to_owned(),
+                line,
+                column,
+            })
+        };
+        assert_eq!(
+            read(line),
+            Line::Error(NixMessage {
+                text: "attribute 'b' missing".to_owned(),
+                at: position("/t/e.nix", 1, 35),
+                trace: vec![("while evaluating".to_owned(), position("/t/f.nix", 2, 3))],
+            })
+        );
+    }
+
+    #[test]
+    fn traces_builds_and_rubbish_are_told_apart() {
+        for (line, expect) in [
+            (
+                r#"@nix {"action":"msg","level":0,"msg":"trace: hi {\"a\":1}"}"#,
+                Line::Trace("hi {\"a\":1}".to_owned()),
+            ),
+            (
+                r#"@nix {"action":"msg","level":1,"msg":"\u001b[35;1mwarning:\u001b[0m dirty"}"#,
+                Line::Message(1, "warning: dirty".to_owned()),
+            ),
+            (
+                r#"@nix {"action":"start","id":7,"level":3,"parent":0,"text":"building x","type":105,"fields":[]}"#,
+                Line::Start(7, "building x".to_owned()),
+            ),
+            (
+                r#"@nix {"action":"result","fields":["cc -o x"],"id":7,"type":101}"#,
+                Line::BuildLog(7, "cc -o x".to_owned()),
+            ),
+            (r#"@nix {"action":"stop","id":7}"#, Line::Stop(7)),
+            ("@nix {", Line::Other),
+            ("null", Line::Other),
+        ] {
+            assert_eq!(read(line), expect, "{line}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The judgement by derivation with real Nix, on flakes that need no nixpkgs.
+//!
+//! Without Nix the tests report themselves as skipped.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros
+)]
+
+mod common;
+
+use std::process::{Command, Stdio};
+
+use common::Repository;
+use serde_json::Value;
+
+/// Hosts made by an input that knows just enough of NixOS: the derivation shows
+/// what `config.text` says, and warnings stand beside it.
+const FLAKE: &str = r#"{
+  inputs.nixpkgs.url = "path:/nowhere";
+  outputs = { self, nixpkgs }: {
+    nixosConfigurations = {
+      web = nixpkgs.lib.nixosSystem { system = "x86_64-linux"; modules = [ ./web.nix ]; };
+      mail = nixpkgs.lib.nixosSystem {
+        system = "x86_64-linux";
+        modules = [ (import "${self}/mail.nix") ];
+      };
+    };
+  };
+}
+"#;
+
+/// The input: a nixosSystem that joins its modules shallowly.
+const NIXPKGS: &str = r#"{
+  outputs = { self }: {
+    lib.nixosSystem = { system, modules }:
+      let
+        load = module: if builtins.isAttrs module then module else import module;
+        config = builtins.foldl' (all: module: all // load module) { } modules;
+        toplevel = derivation {
+          name = "toplevel";
+          inherit system;
+          builder = "/bin/sh";
+          text = config.text or "";
+        };
+      in {
+        pkgs = { inherit system; };
+        config = {
+          warnings = config.warnings or [ ];
+          assertions = config.assertions or [ ];
+          system.build = { inherit toplevel; };
+        };
+      };
+  };
+}
+"#;
+
+fn fleet() -> Option<Repository> {
+    common::need::need_program("nix")?;
+    let repository = Repository::new(&[
+        ("flake.nix", FLAKE),
+        ("web.nix", "{ text = \"web\"; }\n"),
+        ("mail.nix", "{ text = \"mail\"; warnings = [ \"old\" ]; }\n"),
+    ]);
+    let input = repository.outside().join("nixpkgs");
+    std::fs::create_dir(&input).unwrap();
+    std::fs::write(input.join("flake.nix"), NIXPKGS).unwrap();
+    Some(repository)
+}
+
+fn prove(repository: &Repository) -> (i32, Value, String) {
+    let input = repository.outside().join("nixpkgs");
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["prove", "--json", "--repo"])
+        .arg(repository.root())
+        .arg("--override-input")
+        .arg(format!("nixpkgs={}", input.display()))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    let json =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|why| panic!("{why}: {error}"));
+    (output.status.code().unwrap(), json, error)
+}
+
+fn derivation(json: &Value, host: &str) -> String {
+    let hosts = json["hosts"].as_array().unwrap();
+    let host = hosts.iter().find(|it| it["name"] == host).unwrap();
+    host["proof"]["derivation"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn an_unchanged_tree_is_equal_by_derivation() {
+    let Some(repository) = fleet() else { return };
+    let (status, json, error) = prove(&repository);
+    assert_eq!(derivation(&json, "web"), "equal", "{error}");
+    assert_eq!(derivation(&json, "mail"), "equal", "{error}");
+    assert_eq!(status, 0, "{error}");
+    // Nothing is left in the tree.
+    assert!(repository.git(&["status", "--porcelain"]).stdout.is_empty());
+}
+
+#[test]
+fn a_module_reached_through_self_is_seen() {
+    let Some(repository) = fleet() else { return };
+    repository.write(
+        "mail.nix",
+        "{ text = \"other\"; warnings = [ \"old\" ]; }\n",
+    );
+    let (status, json, error) = prove(&repository);
+    assert_eq!(derivation(&json, "web"), "equal", "{error}");
+    assert_eq!(derivation(&json, "mail"), "different", "{error}");
+    assert_eq!(status, 1);
+}
+
+#[test]
+fn what_the_derivation_is_blind_to_is_seen() {
+    let Some(repository) = fleet() else { return };
+    repository.write("mail.nix", "{ text = \"mail\"; warnings = [ \"new\" ]; }\n");
+    let (status, json, error) = prove(&repository);
+    assert_eq!(derivation(&json, "mail"), "different", "{error}");
+    assert_eq!(status, 1);
+}
+
+#[test]
+fn a_failure_names_host_file_and_line() {
+    let Some(repository) = fleet() else { return };
+    repository.write("web.nix", "{\n  text = missing;\n}\n");
+    let (status, json, error) = prove(&repository);
+    assert_eq!(derivation(&json, "web"), "different", "{error}");
+    assert_eq!(derivation(&json, "mail"), "equal", "{error}");
+    assert_eq!(status, 1);
+    assert!(
+        error.contains("web.nix:2:10: nix-failed: web: undefined variable 'missing'"),
+        "{error}"
+    );
+}
+
+#[test]
+fn results_are_kept_only_where_nothing_else_can_change_them() {
+    let Some(repository) = fleet() else { return };
+    prove(&repository);
+    // The input is a directory that anybody may change.
+    let kept = repository.root().join(".git/fleet/derivations");
+    assert!(!kept.exists());
+}
