@@ -104,7 +104,7 @@ fn shown(value: Result<Json, Lack>) -> Json {
     }
 }
 
-fn write(files: &[(String, String)], directory: &Path) {
+pub fn write(files: &[(String, String)], directory: &Path) {
     for (path, text) in files {
         let path = directory.join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

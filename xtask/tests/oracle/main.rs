@@ -26,4 +26,5 @@ mod nix;
 mod record;
 mod refused;
 mod seed;
+mod standin;
 mod tree_text;

@@ -1,0 +1,5 @@
+# The release that the fleet follows.
+{
+  release = "26.05";
+  codeName = "Standin";
+}

@@ -1,0 +1,5 @@
+# Firmware for hardware that no scan found.
+{ lib, ... }:
+{
+  hardware.enableRedistributableFirmware = lib.mkDefault true;
+}
