@@ -87,9 +87,47 @@ impl<'a> Catalogue<'a> {
             .unwrap_or_else(|| feature.replace(['-', '_'], " "))
     }
 
-    /// The feature that a small one joins.
-    pub fn parent(&self, feature: &str) -> Option<&'a str> {
-        self.taxonomy.feature(feature)?.parent.as_deref()
+    /// The feature that a small one joins. What the taxonomy does not know
+    /// belongs to the small services, or to the base.
+    pub fn parent(&self, feature: &str, path: &[String]) -> Option<&'a str> {
+        if let Some(known) = self.taxonomy.feature(feature) {
+            return known.parent.as_deref();
+        }
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        match path.as_slice() {
+            ["services", ..] | ["systemd", "services" | "timers" | "sockets" | "paths", ..] => {
+                Some("services")
+            }
+            _ => Some("base"),
+        }
+    }
+
+    /// The features that a small one joins rather than its parent.
+    pub fn near(&self, feature: &str) -> &'a [String] {
+        let known = self.taxonomy.feature(feature);
+        known.map_or(&[], |feature| feature.near.as_slice())
+    }
+
+    /// How many features stand above a feature.
+    pub fn depth(&self, feature: &str) -> usize {
+        self.taxonomy
+            .feature(feature)
+            .map_or(usize::MAX, |_| self.taxonomy.lineage(feature).count())
+    }
+
+    /// Whether a path belongs to options of the repository's own modules,
+    /// outside of those of NixOS: to set them is what a composition is for.
+    pub fn is_own_option(&self, path: &[String]) -> bool {
+        let Some((host, first)) = self.host.zip(path.first()) else {
+            return false;
+        };
+        if self.table.lookup(&[first.as_str()]) != PathKind::Unknown {
+            return false;
+        }
+        host.declarations.iter().any(|declaration| {
+            let mut pairs = declaration.path.iter().zip(path);
+            pairs.all(|(declared, name)| **declared == **name)
+        })
     }
 }
 

@@ -67,6 +67,7 @@ pub fn movable_lines(anatomy: &Anatomy, catalogue: &Catalogue<'_>) -> usize {
     let lines = Lines::of(&anatomy.root);
     let is_movable = |id: ItemId, item: &Item| {
         !matches!(catalogue.class(&item.path), Class::Host(_))
+            && !catalogue.is_own_option(&item.path)
             && !identity::is_mostly_identity(anatomy, &lines, id, catalogue)
     };
     anatomy

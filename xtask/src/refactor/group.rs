@@ -7,6 +7,9 @@ use super::catalogue::Catalogue;
 use super::reindent::Lines;
 use crate::taxonomy::Class;
 
+mod oversize;
+mod small;
+
 /// How the user wants definitions to be grouped.
 #[derive(Debug, Clone, Default)]
 pub struct Grouping {
@@ -37,6 +40,14 @@ pub struct Group {
     pub items: BTreeSet<ItemId>,
     /// Whether the user asked for it by name.
     pub asked: bool,
+}
+
+impl Group {
+    /// Non-blank lines of its definitions.
+    fn lines(&self, anatomy: &Anatomy) -> usize {
+        let items = self.items.iter().filter_map(|id| anatomy.items.get(*id));
+        items.map(|item| item.lines).sum()
+    }
 }
 
 /// What was decided about every item of a file.
@@ -70,7 +81,7 @@ pub fn group(
         }
         let in_namespace = item.path.len() >= namespace.len()
             && item.path.iter().zip(&namespace).all(|(a, b)| a == b);
-        if in_namespace {
+        if in_namespace || catalogue.is_own_option(&item.path) {
             groups.host.insert(id);
             continue;
         }
@@ -110,7 +121,8 @@ pub fn group(
         groups.features.entry(name).or_default().items.insert(id);
     }
     join_bundles(anatomy, catalogue, &mut groups);
-    join_small(anatomy, catalogue, wanted, exists, &mut groups);
+    small::join(anatomy, catalogue, wanted, exists, &mut groups);
+    oversize::part(anatomy, catalogue, wanted, exists, &mut groups);
     let chosen = |name: &str| {
         (wanted.only.is_empty() || wanted.only.iter().any(|it| it == name))
             && !wanted.except.iter().any(|it| it == name)
@@ -189,69 +201,6 @@ fn join_bundles(anatomy: &Anatomy, catalogue: &Catalogue<'_>, groups: &mut Group
         }
     }
     groups.features.retain(|_, group| !group.items.is_empty());
-}
-
-/// Groups that are too small join their parents, bottom up, or stay.
-fn join_small(
-    anatomy: &Anatomy,
-    catalogue: &Catalogue<'_>,
-    wanted: &Grouping,
-    exists: &dyn Fn(&str) -> bool,
-    groups: &mut Groups,
-) {
-    let min = wanted.min_lines.unwrap_or(MIN_LINES);
-    let size = |group: &Group| -> usize {
-        group
-            .items
-            .iter()
-            .filter_map(|id| anatomy.items.get(*id))
-            .map(|item| item.lines)
-            .sum()
-    };
-    // A parent may itself be too small; a parent's parent is at most a few
-    // steps away, and a circle ends because each step removes a group.
-    for _ in 0..8 {
-        let small: Vec<String> = groups
-            .features
-            .iter()
-            .filter(|(name, group)| !group.asked && size(group) < min && !exists(name))
-            .map(|(name, _)| name.clone())
-            .collect();
-        let mut joined = false;
-        for name in small {
-            let Some(parent) = catalogue.parent(&name).filter(|parent| *parent != name) else {
-                continue;
-            };
-            let parent = feature_name(parent, &wanted.reserved);
-            if let Some(group) = groups.features.remove(&name) {
-                groups
-                    .features
-                    .entry(parent)
-                    .or_default()
-                    .items
-                    .extend(group.items);
-                joined = true;
-            }
-        }
-        if !joined {
-            break;
-        }
-    }
-    let small: Vec<String> = groups
-        .features
-        .iter()
-        .filter(|(name, group)| !group.asked && size(group) < min && !exists(name))
-        .map(|(name, _)| name.clone())
-        .collect();
-    for name in small {
-        if let Some(group) = groups.features.remove(&name) {
-            for id in group.items {
-                groups
-                    .small
-                    .insert(id, format!("too little for a feature of its own ({name})"));
-            }
-        }
-    }
 }
 
 /// A name in kebab case that no host has.

@@ -33,6 +33,8 @@ pub(super) struct Section {
     pub description: String,
     pub parent: Option<String>,
     #[serde(default)]
+    pub near: Vec<String>,
+    #[serde(default)]
     pub patterns: Vec<String>,
     #[serde(default)]
     pub newer: Vec<String>,
@@ -77,6 +79,7 @@ impl Data {
             let feature = Feature {
                 description: section.description.clone(),
                 parent: section.parent.clone(),
+                near: section.near.clone(),
             };
             taxonomy.features.insert(name.as_str().into(), feature);
         }

@@ -66,6 +66,9 @@ pub struct Feature {
     pub description: String,
     /// The feature that a group too small for a file of its own joins.
     pub parent: Option<String>,
+    /// Features that such a group joins rather than its parent, the first that
+    /// there is.
+    pub near: Vec<String>,
 }
 
 /// A feature as `fleet.toml` writes it under `[features.NAME]`.
@@ -177,6 +180,7 @@ impl Taxonomy {
             let feature = self.features.entry(name.into()).or_insert_with(|| Feature {
                 description: name.replace(['-', '_'], " "),
                 parent: None,
+                near: Vec::new(),
             });
             if let Some(description) = &spec.description {
                 feature.description.clone_from(description);
