@@ -12,11 +12,14 @@ pub(super) use walk::Walk;
 use super::{OptionType, Release, defined};
 
 const EMBEDDED: &str = include_str!("../../data/options.tsv");
+const THIRD_PARTY: &str = include_str!("../../data/options-third-party.tsv");
 
 /// The option declarations of several releases.
 #[derive(Debug, Clone)]
 pub struct OptionTable<'t> {
     rows: &'t str,
+    /// Rows of modules outside of nixpkgs.
+    third_party: &'t str,
     releases: Vec<Release>,
     /// The list of what nixpkgs defines, if there is one.
     definitions: Option<&'t str>,
@@ -159,7 +162,9 @@ impl PathKind {
 impl OptionTable<'static> {
     /// The table that the tool carries.
     pub fn embedded() -> Self {
-        Self::parse(EMBEDDED).with_definitions(defined::EMBEDDED)
+        Self::parse(EMBEDDED)
+            .with_definitions(defined::EMBEDDED)
+            .with_third_party(THIRD_PARTY)
     }
 }
 
@@ -180,8 +185,19 @@ impl<'t> OptionTable<'t> {
         releases.sort_unstable();
         Self {
             rows,
+            third_party: "",
             releases,
             definitions: None,
+        }
+    }
+
+    /// Adds rows for what the table itself does not have, in the same columns.
+    #[must_use]
+    pub fn with_third_party(self, text: &'t str) -> Self {
+        let third_party = Self::parse(text).rows;
+        Self {
+            third_party,
+            ..self
         }
     }
 
@@ -290,6 +306,12 @@ impl<'t> View<'_, 't> {
             if known_before && found == PathKind::Unknown {
                 break;
             }
+        }
+        drop(kinds);
+        if found == PathKind::Unknown
+            && let Some(column) = self.columns.last()
+        {
+            found = Walk::new(self.table.third_party, *column).kind(path);
         }
         found
     }

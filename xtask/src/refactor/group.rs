@@ -8,6 +8,7 @@ use super::reindent::Lines;
 use crate::taxonomy::Class;
 
 mod oversize;
+mod purpose;
 mod small;
 
 /// How the user wants definitions to be grouped.
@@ -74,6 +75,7 @@ pub fn group(
     let mut groups = Groups::default();
     let namespace: Vec<&str> = namespace.split('.').collect();
     let mut names: BTreeMap<ItemId, String> = BTreeMap::new();
+    let mut derived: BTreeMap<ItemId, String> = BTreeMap::new();
     let lines = Lines::of(&anatomy.root);
     for (id, item) in anatomy.items.iter().enumerate() {
         if item.fixed.is_some() {
@@ -112,10 +114,12 @@ pub fn group(
             }
             Class::Unmatched => {
                 let name = catalogue.derived(&item.path);
-                names.insert(id, name.unwrap_or_else(|| "settings".to_owned()));
+                derived.insert(id, name.unwrap_or_else(|| "settings".to_owned()));
             }
         }
     }
+    purpose::share(&mut derived);
+    names.append(&mut derived);
     for (id, name) in names {
         let name = feature_name(&name, &wanted.reserved);
         groups.features.entry(name).or_default().items.insert(id);
@@ -263,33 +267,4 @@ pub(super) fn components(pattern: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_take_in_what_is_below() {
-        let path: Vec<String> = ["services", "nginx", "enable"].map(str::to_owned).to_vec();
-        for (pattern, expect) in [
-            ("services.nginx", true),
-            ("services.*.enable", true),
-            ("services.**", true),
-            ("services.nginx.enable.x", false),
-            ("services.\"nginx\".enable", true),
-            ("programs", false),
-        ] {
-            assert_eq!(matches(pattern, &path), expect, "{pattern}");
-        }
-    }
-
-    #[test]
-    fn names_are_kebab_case_and_no_hosts() {
-        let check = |name, expect: &str| {
-            assert_eq!(feature_name(name, &["beacon".to_owned()]), expect, "{name}");
-        };
-        check("nginx", "nginx");
-        check("batteryNotifier", "battery-notifier");
-        check("beacon", "beacon-settings");
-        check("3proxy", "feature-3proxy");
-        check("a.b_c", "a-b-c");
-    }
-}
+mod tests;

@@ -123,7 +123,7 @@ fn a_fleet_adds_features_and_overrides_patterns() {
     check("services.caddy.enable", "caddy");
     assert_eq!(
         taxonomy.lineage("frob").collect::<Vec<_>>(),
-        ["frob", "web"]
+        ["frob", "web", "services", "base"]
     );
     assert_eq!(
         taxonomy.feature("edge").map(|f| f.description.as_str()),
@@ -202,7 +202,14 @@ fn the_taxonomy_is_well_formed() {
             !described.is_empty() && !described.ends_with('.'),
             "description of {name}"
         );
-        assert!(section.all_patterns().count() > 0, "{name} has no patterns");
+        let is_parent = |it: &data::Section| it.parent.as_ref() == Some(name);
+        assert!(
+            section.all_patterns().count() > 0 || data.features.values().any(is_parent),
+            "{name} has no patterns"
+        );
+        for near in &section.near {
+            assert!(data.features.contains_key(near), "{name} is near {near}");
+        }
         if let Some(parent) = &section.parent {
             assert!(data.features.contains_key(parent), "parent of {name}");
             let last = taxonomy
@@ -270,7 +277,7 @@ fn example(pattern: &str) -> (Vec<String>, bool) {
 
 #[test]
 fn patterns_name_real_options_or_say_why_not() {
-    let table = OptionTable::embedded();
+    let table = OptionTable::embedded().with_third_party("");
     let declared = |path: &[String]| {
         let mut kinds = table
             .releases()

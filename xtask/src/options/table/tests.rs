@@ -184,7 +184,7 @@ fn real_options_are_found() {
         "systemd.services.x.serviceConfig.ExecStart",
         "inside 2 1 custom(systemd-option)",
     );
-    check("24.11", "home-manager.users.alice", "unknown");
+    check("24.11", "home-manager.users.alice", "inside 2 0 submodule");
     check(
         "24.11",
         "boot.kernel.sysctl",
@@ -255,6 +255,32 @@ fn every_row_is_found_at_its_path() {
         }
         assert_eq!(found, Some(OptionType::parse(row.kind)), "{}", row.path);
     }
+}
+
+#[test]
+fn modules_outside_of_nixpkgs_are_known_where_nixpkgs_has_nothing() {
+    let table = OptionTable::embedded();
+    let view = table.for_release(None);
+    let others = OptionTable::parse(THIRD_PARTY);
+    assert_eq!(others.releases(), []);
+    assert!(others.rows().count() > 50);
+    let lines: Vec<&str> = table.third_party.lines().collect();
+    assert!(lines.is_sorted());
+    assert_eq!(lines.len(), others.rows().count(), "a row is malformed");
+    for row in others.rows() {
+        let path = components(row.path).unwrap();
+        let found = view.lookup(&path).value_type().cloned();
+        assert_eq!(found, Some(OptionType::parse(row.kind)), "{}", row.path);
+        let covered = [row.since, row.until] == [table.releases[0], table.releases[1]];
+        assert!(covered, "{}", row.path);
+        let own = Walk::new(table.rows, row.until).kind(&path);
+        assert_eq!(own, PathKind::Unknown, "{} is an option of NixOS", row.path);
+    }
+    assert_eq!(view.lookup(&["secrix"]), PathKind::Namespace);
+    assert_eq!(view.lookup(&["secrix", "unheard-of"]), PathKind::Unknown);
+    // Every home is a module system of its own.
+    let home = view.lookup(&["home-manager", "users", "alice", "programs"]);
+    assert_eq!(home.value_type(), Some(&OptionType::Unknown));
 }
 
 /// The components of a row's path, quotes undone.

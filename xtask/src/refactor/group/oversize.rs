@@ -24,7 +24,7 @@ pub(super) fn part(
     exists: &dyn Fn(&str) -> bool,
     groups: &mut Groups,
 ) {
-    let min = wanted.min_lines.unwrap_or(MIN_LINES);
+    let min = wanted.min_lines.unwrap_or_default().max(MIN_LINES);
     let total: usize = groups
         .features
         .values()
@@ -48,7 +48,12 @@ pub(super) fn part(
                 asked: false,
             };
             let lines = part.lines(anatomy);
-            let new = feature_name(&format!("{name}-{key}"), &wanted.reserved);
+            let key = feature_name(&key, &[]);
+            let new = match key.starts_with(&format!("{name}-")) {
+                true => key,
+                false => format!("{name}-{key}"),
+            };
+            let new = feature_name(&new, &wanted.reserved);
             let fits = lines >= min && left - lines >= min;
             if !fits || exists(&new) || groups.features.contains_key(&new) {
                 continue;
