@@ -355,6 +355,10 @@ fn setting_text(setting: &Setting, prefix: &str, indent: usize) -> String {
         bindings => {
             let mut text = format!("{pad}{prefix}{} = {{\n", setting.feature);
             for (name, value) in bindings {
+                if name == value {
+                    text.push_str(&format!("{pad}  inherit {name};\n"));
+                    continue;
+                }
                 let value = indented(value, indent + 2);
                 text.push_str(&format!("{pad}  {name} = {value};\n"));
             }

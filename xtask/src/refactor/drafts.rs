@@ -9,6 +9,7 @@ use super::existing::{Adaptation, Feature};
 use super::group::{Groups, MIN_LINES, feature_name};
 use super::host::Request;
 use super::identity;
+use super::locals::Names;
 use super::reindent::Lines;
 use crate::tree::{Tree, TreePath};
 
@@ -35,7 +36,7 @@ pub(super) fn drafts(
                 .into_iter()
                 .map(|(range, _)| range)
                 .collect();
-            match emit::check(anatomy, &own, &holes, &Form::Feature) {
+            match emit::check(anatomy, &own, &holes, &Names::new(), &Form::Feature) {
                 Ok(()) => {
                     items.insert(*id);
                 }
@@ -80,6 +81,7 @@ pub(super) fn drafts(
             options: named.options,
             replace: named.replace,
             settings: named.settings,
+            handed: Names::new(),
         });
     }
     drafts
@@ -150,6 +152,7 @@ impl Known<'_> {
                 options: Vec::new(),
                 replace: Vec::new(),
                 settings: adapted.settings,
+                handed: Names::new(),
             });
         }
         if size(&items) >= MIN_LINES && !is_on {
@@ -167,6 +170,7 @@ impl Known<'_> {
                 options: Vec::new(),
                 replace: Vec::new(),
                 settings: Vec::new(),
+                handed: Names::new(),
             }),
             _ => {
                 for id in items {
@@ -217,6 +221,7 @@ impl Known<'_> {
                         options: Vec::new(),
                         replace: Vec::new(),
                         settings: adapted.settings,
+                        handed: Names::new(),
                     }
                 }
                 Err(_) => {
@@ -230,6 +235,7 @@ impl Known<'_> {
                         options: named.options,
                         replace: named.replace,
                         settings: named.settings,
+                        handed: Names::new(),
                     }
                 }
             };

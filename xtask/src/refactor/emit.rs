@@ -9,7 +9,7 @@ use rowan::ast::AstNode;
 use super::anatomy::{Anatomy, ItemId, Layer, Value};
 use super::carve::{Carver, Copy, selects};
 use super::comments::span;
-use super::locals::{Local, locals, needs_of};
+use super::locals::{Local, Names, locals, needs_of};
 use super::scope::{BoundHere, Needs};
 use crate::tree::TreePath;
 
@@ -67,9 +67,31 @@ pub struct Draft {
     pub replace: Vec<(Range<usize>, String)>,
     /// What the host sets: option name and expression.
     pub settings: Vec<(String, String)>,
+    /// Names of the host's `let` that it passes as options of the same name.
+    pub handed: Names,
 }
 
 impl Draft {
+    /// The names of its options, if it can have more of them.
+    pub fn option_names(&self) -> Option<BTreeSet<String>> {
+        let names = self.options.iter().map(|option| option.name.clone());
+        (self.form == Form::Feature).then(|| names.collect())
+    }
+
+    /// Makes options of names that the host's `let` binds.
+    pub fn hand_over(&mut self, names: Names) {
+        for (_, name) in &names {
+            self.options.push(OptionDecl {
+                name: name.clone(),
+                type_text: "lib.types.uniq lib.types.unspecified".to_owned(),
+                default: None,
+                description: format!("What the host calls `{name}`."),
+            });
+            self.settings.push((name.clone(), name.clone()));
+        }
+        self.handed = names;
+    }
+
     /// Parts of its definitions that are not written to its file.
     pub fn holes(&self, anatomy: &Anatomy) -> Vec<Range<usize>> {
         match self.form {
@@ -126,9 +148,10 @@ pub fn check(
     anatomy: &Anatomy,
     items: &BTreeSet<ItemId>,
     holes: &[Range<usize>],
+    handed: &Names,
     form: &Form,
 ) -> Result<(), Unwritable> {
-    let needs = needs_of(anatomy, items, holes);
+    let needs = needs_of(anatomy, items, holes, handed);
     if let Some(here) = needs.bound_here {
         return Err(Unwritable::BoundHere(here));
     }
@@ -179,31 +202,40 @@ pub fn module(
 ) -> Result<String, Unwritable> {
     let anatomy = carver.anatomy;
     let holes = draft.holes(anatomy);
-    check(anatomy, &draft.items, &holes, &draft.form)?;
-    let needs = needs_of(anatomy, &draft.items, &holes);
+    check(anatomy, &draft.items, &holes, &draft.handed, &draft.form)?;
+    let needs = needs_of(anatomy, &draft.items, &holes, &draft.handed);
     let directory = draft.file.parent().unwrap_or_else(TreePath::root);
-    let copy = Copy::new(anatomy, &draft.items, &directory, &draft.replace);
     let mut names: BTreeSet<String> = needs.formals.clone();
-    let mut cfg_bound = false;
+    let own = format!("config.{namespace}.{}", draft.name);
+    // Code that knows another `cfg` reads the options by their full path.
+    let spelt_cfg = needs.spelt.contains("cfg");
+    let mut replace = draft.replace.clone();
+    if spelt_cfg {
+        for (_, text) in &mut replace {
+            *text = text.replacen("cfg", &own, 1);
+        }
+    }
+    let copy = Copy::new(anatomy, &draft.items, &directory, &replace);
+    let mut bound = String::new();
     if draft.form == Form::Feature {
         names.insert("config".to_owned());
         names.insert("lib".to_owned());
-        cfg_bound = !draft.options.is_empty();
-        let spelt_cfg =
-            needs.unbound.contains("cfg") || needs.locals.iter().any(|(_, name)| name == "cfg");
-        if cfg_bound && spelt_cfg {
-            return Err(Unwritable::Capture("cfg".to_owned()));
+        let from = if spelt_cfg { own.as_str() } else { "cfg" };
+        if !draft.options.is_empty() && !spelt_cfg {
+            bound = format!("  cfg = {own};\n");
+        }
+        if !draft.handed.is_empty() {
+            let names: Vec<&str> = draft.handed.iter().map(|(_, name)| name.as_str()).collect();
+            bound.push_str(&format!("  inherit ({from}) {};\n", names.join(" ")));
         }
     }
     let mut text = formals(anatomy, &names);
-    layers(
-        carver, &copy, &needs, carried, draft, namespace, cfg_bound, &mut text,
-    );
-    let enable = if cfg_bound {
+    let enable = if bound.starts_with("  cfg = ") {
         "cfg.enable".to_owned()
     } else {
-        format!("config.{namespace}.{}.enable", draft.name)
+        format!("{own}.enable")
     };
+    layers(carver, &copy, &needs, carried, bound, &mut text);
     match &draft.form {
         Form::Existing { .. } => {}
         Form::Feature => {
@@ -251,20 +283,18 @@ pub fn module(
     Ok(text)
 }
 
-#[expect(clippy::too_many_arguments, reason = "one caller, one step of it")]
+/// The layers around the set: `with`s that are needed, and `let`s with what is
+/// carried along, the first of them with what is `bound` for the feature.
 fn layers(
     carver: &Carver<'_>,
     copy: &Copy<'_>,
     needs: &Needs,
     carried: &BTreeSet<(usize, String)>,
-    draft: &Draft,
-    namespace: &str,
-    mut cfg: bool,
+    mut bound: String,
     text: &mut String,
 ) {
     let anatomy = carver.anatomy;
     let all = locals(anatomy);
-    let cfg_line = format!("  cfg = config.{namespace}.{};\n", draft.name);
     for (at, layer) in anatomy.layers.iter().enumerate() {
         match layer {
             Layer::Function(_) => {}
@@ -284,9 +314,7 @@ fn layers(
                     continue;
                 }
                 text.push_str("let\n");
-                if std::mem::take(&mut cfg) {
-                    text.push_str(&cfg_line);
-                }
+                text.push_str(&std::mem::take(&mut bound));
                 for (nth, local) in wanted.iter().enumerate() {
                     if nth > 0 && local.slot.blank_above {
                         text.push('\n');
@@ -299,10 +327,8 @@ fn layers(
             }
         }
     }
-    if cfg {
-        text.push_str("let\n");
-        text.push_str(&cfg_line);
-        text.push_str("in\n");
+    if !bound.is_empty() {
+        text.push_str(&format!("let\n{bound}in\n"));
     }
 }
 

@@ -96,6 +96,7 @@ pub fn propose(
                 items: &draft.items,
                 holes: draft.holes(anatomy),
                 stays: draft.stays(),
+                options: draft.option_names(),
             })
             .collect();
         match locals::plan(anatomy, &parties) {
@@ -130,6 +131,9 @@ pub fn propose(
     }
     let mut settings = Vec::new();
     let mut imports = Vec::new();
+    for (draft, handed) in drafts.iter_mut().zip(plan.handed) {
+        draft.hand_over(handed);
+    }
     for (draft, carried) in drafts.iter().zip(&plan.carried) {
         if let Form::Existing { text, .. } = &draft.form {
             if let Some(text) = text {

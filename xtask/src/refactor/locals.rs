@@ -1,7 +1,7 @@
 //! What becomes of the names that a file's `let` binds when code that reads
 //! them moves away.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use rnix::SyntaxNode;
@@ -13,19 +13,28 @@ use super::comments::{Slot, slots, span};
 use super::scope::{self, Needs};
 use crate::edit::TextEdit;
 
-/// A local that several sides read is repeated on each if it has at most this
-/// many lines.
-const REPEATED_LINES: usize = 3;
+mod sharing;
+
+use sharing::Sharing;
 
 /// How the reason of those begins that stay for the sake of a local.
 pub const SHARES: &str = "shares `";
 
 /// What some items need of their file, conditions around them included.
 ///
-/// What stands in `holes` stays behind and needs nothing.
-pub fn needs_of(anatomy: &Anatomy, items: &BTreeSet<ItemId>, holes: &[Range<usize>]) -> Needs {
+/// What stands in `holes` stays behind and needs nothing; nor does what is
+/// `handed` over.
+pub fn needs_of(
+    anatomy: &Anatomy,
+    items: &BTreeSet<ItemId>,
+    holes: &[Range<usize>],
+    handed: &BTreeSet<(usize, String)>,
+) -> Needs {
     let mut nodes = Vec::new();
-    let mut needs = Needs::default();
+    let mut needs = Needs {
+        handed: handed.clone(),
+        ..Needs::default()
+    };
     let mut queue = Vec::new();
     for item in items.iter().filter_map(|id| anatomy.items.get(*id)) {
         if has_position(&item.node) {
@@ -55,7 +64,7 @@ pub fn needs_of(anatomy: &Anatomy, items: &BTreeSet<ItemId>, holes: &[Range<usiz
         }
     }
     nodes.extend(queue);
-    let mut more = scope::needs(anatomy, &nodes);
+    let mut more = scope::needs(anatomy, &nodes, handed);
     more.formals.append(&mut needs.formals);
     more.locals.append(&mut needs.locals);
     more.withs.append(&mut needs.withs);
@@ -131,13 +140,20 @@ pub struct Party<'a> {
     pub holes: Vec<Range<usize>>,
     /// Values in them that the host keeps as settings.
     pub stays: Vec<Range<usize>>,
+    /// Names of the options of the file, if it can be given more.
+    pub options: Option<BTreeSet<String>>,
 }
+
+/// Names that `let` layers bind, with the index of the layer.
+pub type Names = BTreeSet<(usize, String)>;
 
 /// Where the locals of a file go.
 #[derive(Debug, Clone, Default)]
 pub struct LocalsPlan {
     /// Per party (in the order given) the names it gets, by layer.
-    pub carried: Vec<BTreeSet<(usize, String)>>,
+    pub carried: Vec<Names>,
+    /// Per party the names whose values the host passes as options.
+    pub handed: Vec<Names>,
     /// Edits that take out of the file what it no longer needs.
     pub removals: Vec<TextEdit>,
 }
@@ -146,82 +162,20 @@ pub struct LocalsPlan {
 /// share something too long to repeat.
 pub fn plan(anatomy: &Anatomy, parties: &[Party<'_>]) -> Result<LocalsPlan, Vec<Stay>> {
     let all = locals(anatomy);
-    let needs: Vec<Needs> = parties
-        .iter()
-        .map(|party| needs_of(anatomy, party.items, &party.holes))
-        .collect();
-    let moved: BTreeSet<ItemId> = parties
-        .iter()
-        .flat_map(|party| party.items.iter().copied())
-        .collect();
-    let staying: Vec<Range<usize>> = parties
-        .iter()
-        .flat_map(|party| party.stays.iter().cloned())
-        .collect();
-    let kept = kept_needs(anatomy, &moved, &all, &staying);
-    let reads = |needs: &Needs, local: &Local| {
-        local
-            .names
-            .iter()
-            .any(|name| needs.locals.contains(&(local.layer, name.clone())))
-    };
-    let mut stays: BTreeMap<ItemId, String> = BTreeMap::new();
-    let mut gone: BTreeMap<usize, Vec<bool>> = BTreeMap::new();
-    for local in &all {
-        let readers: Vec<usize> = (0..needs.len())
-            .filter(|&at| reads(&needs[at], local))
-            .collect();
-        let host_reads = reads(&kept, local);
-        let text = anatomy.slice(span(local.slot.node.text_range()));
-        let lines = text.lines().filter(|line| !line.trim().is_empty()).count();
-        let shared = readers.len() + usize::from(host_reads) > 1;
-        if shared && lines > REPEATED_LINES {
-            // Whoever reads most of it keeps it; the others stay behind.
-            let winner = if host_reads {
-                None
-            } else {
-                readers.iter().copied().max_by_key(|&at| {
-                    parties[at]
-                        .items
-                        .iter()
-                        .map(|id| anatomy.items[*id].lines)
-                        .sum::<usize>()
-                })
-            };
-            for at in readers.iter().copied().filter(|at| Some(*at) != winner) {
-                for id in parties[at].items {
-                    let own = needs_of(anatomy, &BTreeSet::from([*id]), &parties[at].holes);
-                    if reads(&own, local) {
-                        stays.entry(*id).or_insert_with(|| {
-                            format!(
-                                "{SHARES}{}` with other definitions",
-                                local.names.join("`, `")
-                            )
-                        });
-                    }
-                }
+    let mut handed = vec![Names::new(); parties.len()];
+    // Each round hands over at least one more local.
+    loop {
+        let sharing = Sharing::of(anatomy, parties, &all, &handed);
+        let more = sharing.to_hand_over(&handed);
+        if more.is_empty() {
+            return sharing.settle(handed);
+        }
+        for (party, name) in more {
+            if let Some(names) = handed.get_mut(party) {
+                names.insert(name);
             }
         }
-        gone.entry(local.layer)
-            .or_default()
-            .push(!host_reads && !readers.is_empty());
     }
-    if !stays.is_empty() {
-        return Err(stays
-            .into_iter()
-            .map(|(item, reason)| Stay { item, reason })
-            .collect());
-    }
-    let mut removals = Vec::new();
-    for (layer, gone) in gone {
-        if let Some(Layer::Let(node)) = anatomy.layers.get(layer) {
-            remove_entries(anatomy, node, &gone, &mut removals);
-        }
-    }
-    Ok(LocalsPlan {
-        carried: needs.into_iter().map(|needs| needs.locals).collect(),
-        removals,
-    })
 }
 
 /// What the file itself still reads when `moved` is gone.
@@ -230,6 +184,7 @@ fn kept_needs(
     moved: &BTreeSet<ItemId>,
     all: &[Local],
     staying: &[Range<usize>],
+    passed: &Names,
 ) -> Needs {
     let holes: Vec<rowan::TextRange> = moved
         .iter()
@@ -248,7 +203,14 @@ fn kept_needs(
             scope::note(anatomy, usage, &mut needs, &mut queue);
         }
     }
-    let mut more = scope::needs(anatomy, &queue);
+    for (layer, name) in passed {
+        if let Some(Layer::Let(node)) = anatomy.layers.get(*layer)
+            && needs.locals.insert((*layer, name.clone()))
+        {
+            queue.extend(scope::local_entries(node, name));
+        }
+    }
+    let mut more = scope::needs(anatomy, &queue, &Names::new());
     // `needs` follows locals from the queue only.
     more.locals.append(&mut needs.locals);
     more.formals.append(&mut needs.formals);

@@ -1,6 +1,7 @@
 //! Propose, prove, refine: a migration is proposed from syntax, judged by the
 //! model, and whatever the judgement falls on stays with the host.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -299,43 +300,11 @@ fn pass_in(
         catalogue: &catalogue,
         knowledge,
         accept_order_only: request.accept_order_only,
+        last: RefCell::default(),
     };
-    let mut best = judge.refine(&mut asked, BTreeMap::new());
-    let lists;
-    let mut listed = false;
-    if order_matters(&best) && !asked.auto_import {
-        asked.position = Position::Head;
-        asked.auto_import = true;
-        lists = placement::candidates(tree, host, &entry, &namespace.directory);
-        for list in &lists {
-            asked.list = Some(list);
-            if judge.stands_behind(&asked)
-                && let Ok(other) = judge.refine(&mut asked, BTreeMap::new())
-            {
-                if best.as_ref().map_or(true, |found| {
-                    other.proposal.lines.1 < found.proposal.lines.1
-                }) {
-                    best = Ok(other);
-                    listed = true;
-                }
-                break;
-            }
-        }
-        asked.auto_import = false;
-        asked.list = None;
-    }
-    if let Ok(found) = &best
-        && found.order_kept > 0
-        && !listed
-        && found.placement == Placement::CompositionHead
-    {
-        asked.position = Position::Tail;
-        if let Ok(other) = judge.refine(&mut asked, BTreeMap::new())
-            && other.proposal.lines.1 < found.proposal.lines.1
-        {
-            best = Ok(other);
-        }
-    }
+    let best = placed(&mut judge, &mut asked, &|| {
+        placement::candidates(tree, host, &entry, &namespace.directory)
+    });
     let mut plan = match best {
         Ok(found) => found.plan(request.host),
         Err(reason) => refuse(reason, None),
@@ -346,7 +315,69 @@ fn pass_in(
     plan
 }
 
-/// Whether another placement may move more.
-fn order_matters(best: &Result<Proved, String>) -> bool {
-    best.as_ref().map_or(true, |found| found.order_kept > 0)
+/// The placement that moves the most.
+///
+/// Where the host's own `imports` turn out to be too deep, a place in the list
+/// that the host is made from comes first.
+fn placed<'a>(
+    judge: &mut Judge<'_>,
+    asked: &mut Request<'a>,
+    candidates: &dyn Fn() -> Vec<ChangeSet>,
+) -> Result<Proved, String> {
+    let mut listed = None;
+    if !asked.auto_import {
+        if let Some(found) = judge.at_once(asked) {
+            return Ok(found);
+        }
+        listed = beside_the_host(judge, asked, candidates);
+        if let Some(found) = listed.take_if(|found| found.order_kept == 0) {
+            return Ok(found);
+        }
+    }
+    let found = judge.refine(asked, BTreeMap::new());
+    let order_matters = found.as_ref().map_or(true, |found| found.order_kept > 0);
+    let fewer = |other: &Proved, found: &Result<Proved, String>| {
+        let lines = |found: &Proved| found.proposal.lines.1;
+        found
+            .as_ref()
+            .map_or(true, |found| lines(other) < lines(found))
+    };
+    if let Some(other) = listed.filter(|other| order_matters && fewer(other, &found)) {
+        return Ok(other);
+    }
+    if let Ok(found) = &found
+        && order_matters
+        && found.placement == Placement::CompositionHead
+    {
+        asked.position = Position::Tail;
+        if let Ok(other) = judge.refine(asked, BTreeMap::new())
+            && other.proposal.lines.1 < found.proposal.lines.1
+        {
+            return Ok(other);
+        }
+    }
+    found
+}
+
+/// The features in the list of modules that the host is made from, behind its
+/// own file.
+fn beside_the_host(
+    judge: &mut Judge<'_>,
+    asked: &Request<'_>,
+    candidates: &dyn Fn() -> Vec<ChangeSet>,
+) -> Option<Proved> {
+    for list in candidates() {
+        let mut asked = Request {
+            position: Position::Head,
+            auto_import: true,
+            list: Some(&list),
+            ..asked.clone()
+        };
+        if judge.stands_behind(&asked)
+            && let Ok(found) = judge.refine(&mut asked, BTreeMap::new())
+        {
+            return Some(found);
+        }
+    }
+    None
 }

@@ -209,6 +209,9 @@ pub struct Needs {
     pub unbound: BTreeSet<String>,
     /// Every name that is spelt as a variable.
     pub spelt: BTreeSet<String>,
+    /// Names bound by a `let` layer that are passed as options, not carried:
+    /// what they are made of is no need.
+    pub handed: BTreeSet<(usize, String)>,
     /// What makes the code depend on the place where it stands.
     pub bound_here: Option<BoundHere>,
 }
@@ -245,9 +248,13 @@ impl BoundHere {
     }
 }
 
-/// What a node needs of its file's layers, locals followed.
-pub fn needs(anatomy: &Anatomy, nodes: &[SyntaxNode]) -> Needs {
-    let mut result = Needs::default();
+/// What a node needs of its file's layers, locals followed but for those that
+/// are `handed` over.
+pub fn needs(anatomy: &Anatomy, nodes: &[SyntaxNode], handed: &BTreeSet<(usize, String)>) -> Needs {
+    let mut result = Needs {
+        handed: handed.clone(),
+        ..Needs::default()
+    };
     let mut queue: Vec<SyntaxNode> = nodes.to_vec();
     while let Some(node) = queue.pop() {
         if node
@@ -300,7 +307,8 @@ pub fn note(anatomy: &Anatomy, usage: Usage, needs: &mut Needs, queue: &mut Vec<
         .position(|layer| layer.node() == binder);
     match layer.and_then(|at| anatomy.layers.get(at).map(|layer| (at, layer))) {
         Some((at, Layer::Let(node))) => {
-            if needs.locals.insert((at, usage.name.clone())) {
+            let is_handed = needs.handed.contains(&(at, usage.name.clone()));
+            if !is_handed && needs.locals.insert((at, usage.name.clone())) {
                 queue.extend(local_entries(node, &usage.name));
             }
         }

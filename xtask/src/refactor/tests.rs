@@ -18,6 +18,8 @@ use crate::proof::Judgement;
 use crate::taxonomy::Taxonomy;
 use crate::tree::{Tree, TreePath};
 
+mod locals;
+
 /// Splits a fixture at its `#- /path` headers.
 pub fn fixture(text: &str) -> Tree {
     let mut files: Vec<(&str, String)> = Vec::new();
@@ -226,7 +228,6 @@ in
         expect![[r##"
             #- /h/default.nix
             {
-              config,
               lib,
               pkgs,
               ...
@@ -253,12 +254,6 @@ in
               };
 
               boot.kernelModules = [ "x" ];
-              ##########
-              ## Web
-              ##########
-              services.nginx = mkIf config.boot.isContainer {
-                virtualHosts.${domain} = helper 1;
-              };
 
               ##########
               ## Rest
@@ -292,11 +287,21 @@ in
             let
               # the port
               port = 80;
+              domain = "a.example";
+              helper = x: {
+                inherit x;
+                y = [
+                  x
+                ];
+              };
             in
             {
               options.features.nginx.enable = lib.mkEnableOption "the nginx web server";
 
               config = lib.mkIf config.features.nginx.enable {
+                ##########
+                ## Web
+                ##########
                 services.nginx = mkIf config.boot.isContainer {
                   enable = true;
                   appendConfig = ''
@@ -304,10 +309,10 @@ in
                       ${../../h/x.conf}
 
                     '';
+                  virtualHosts.${domain} = helper 1;
                 };
               };
             }
-            kept services.nginx.virtualHosts: shares `helper` with other definitions
         "##]],
     );
 }

@@ -1,6 +1,8 @@
 //! Proposals and what the proof says of them.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::{Knowledge, MigratePlan, Outcome, Placement};
 use crate::edit::{Change, ChangeSet};
@@ -61,6 +63,8 @@ pub(super) struct Judge<'a> {
     pub(super) catalogue: &'a Catalogue<'a>,
     pub(super) knowledge: &'a Knowledge<'a>,
     pub(super) accept_order_only: bool,
+    /// What was loaded last.
+    pub(super) last: RefCell<Option<(ChangeSet, Rc<Fleet>)>>,
 }
 
 impl Judge<'_> {
@@ -119,6 +123,28 @@ impl Judge<'_> {
         Err("no part of it could be moved without a change".to_owned())
     }
 
+    /// The first proposal, if it is equal as it is and nothing of it arrives
+    /// unasked at other hosts.
+    pub(super) fn at_once(&self, request: &Request<'_>) -> Option<Proved> {
+        let keep = BTreeMap::new();
+        let proposal = host::propose(
+            self.tree,
+            self.anatomy,
+            self.groups,
+            request,
+            self.catalogue,
+            &keep,
+        );
+        let proposal = proposal.ok()?;
+        if proposal.changes.is_empty() {
+            return Some(self.proved(proposal, Vec::new(), request, &keep));
+        }
+        let (after, verdicts) = self.judge(&proposal.changes);
+        let is_equal = self.bad(&verdicts).is_empty();
+        let arrives = !request.auto_import && imports_itself(&after, request, &proposal.changes);
+        (is_equal && !arrives).then(|| self.proved(proposal, verdicts, request, &keep))
+    }
+
     fn proved(
         &self,
         proposal: Proposal,
@@ -151,9 +177,7 @@ impl Judge<'_> {
             &BTreeMap::new(),
         );
         let Ok(proposal) = proposal else { return false };
-        let tree = self.tree.with(&proposal.changes);
-        let after = Fleet::load(&tree, self.knowledge.table, self.knowledge.cache);
-        after
+        self.after(&proposal.changes)
             .host(request.host)
             .is_some_and(|host| placement::stands_behind(host, request.entry, &proposal.changes))
     }
@@ -166,14 +190,24 @@ impl Judge<'_> {
             .filter(|(_, change)| matches!(change, Change::Create { .. }))
             .map(|(path, change)| (path.clone(), change.clone()))
             .collect();
-        let tree = self.tree.with(&created);
-        let after = Fleet::load(&tree, self.knowledge.table, self.knowledge.cache);
-        imports_itself(&after, request, &created)
+        imports_itself(&self.after(&created), request, &created)
     }
 
-    fn judge(&self, changes: &ChangeSet) -> (Fleet, Vec<HostVerdict>) {
-        let tree = self.tree.with(changes);
-        let after = Fleet::load(&tree, self.knowledge.table, self.knowledge.cache);
+    /// The fleet as it would be; the last answer is kept.
+    fn after(&self, changes: &ChangeSet) -> Rc<Fleet> {
+        let last = self.last.take().filter(|(of, _)| of == changes);
+        let (_, fleet) = last.unwrap_or_else(|| {
+            let tree = self.tree.with(changes);
+            let fleet = Fleet::load(&tree, self.knowledge.table, self.knowledge.cache);
+            (changes.clone(), Rc::new(fleet))
+        });
+        self.last
+            .replace(Some((changes.clone(), Rc::clone(&fleet))));
+        fleet
+    }
+
+    fn judge(&self, changes: &ChangeSet) -> (Rc<Fleet>, Vec<HostVerdict>) {
+        let after = self.after(changes);
         let verdicts = proof::compare(self.fleet, &after, self.knowledge.table);
         (after, verdicts)
     }
