@@ -101,6 +101,10 @@
     "sysctl"
   ];
   ripgrep = [ "rg" ];
+  sane-backends = [
+    "sane-find-scanner"
+    "scanimage"
+  ];
   shadow = [
     "groupadd"
     "useradd"

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/sh
 # Makes @out@ the current system (or, when called dry-activate, says what would be
 # done): accounts, files below /etc, the host's own snippets, /run/current-system.
 #
@@ -9,12 +9,16 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$system
 status=0
 
 # Runs what comes on its standard input, in a shell of its own in which no failure
-# goes unseen.
+# goes unseen (where there is no bash, what follows a failure is not run).
 snippet() {
-  local code
-  bash -c "trap 'failed=1' ERR; failed=0
-$(cat)
+  text=$(cat)
+  if bash -c 'trap : ERR' 2>/dev/null; then
+    bash -c "trap 'failed=1' ERR; failed=0
+$text
 exit \$failed" "$1" </dev/null
+  else
+    sh -ec "$text" "$1" </dev/null
+  fi
   code=$?
   if [ $code -ne 0 ]; then
     echo "Activation script snippet '$1' failed ($code)" >&2
@@ -38,9 +42,14 @@ if command -v groupadd >/dev/null && command -v useradd >/dev/null; then
   done < "$systemConfig/etc/standin/groups"
   while IFS=: read -r name uid group groups home; do
     grep -q "^$name:" /etc/passwd && continue
-    if [ -n "$group" ] && ! grep -q "^$group:" /etc/group; then group=; fi
-    useradd -M ${uid:+-o -u "$uid"} ${uid:--r} ${group:+-g "$group"} ${group:--N} -d "$home" -s /bin/bash "$name" 2>/dev/null \
-      || useradd -M ${uid:+-o -u "$uid"} -d "$home" -s /bin/bash "$name" || status=1
+    set -- -M -d "$home" -s /bin/bash
+    if [ -n "$uid" ]; then set -- "$@" -o -u "$uid"; else set -- "$@" -r; fi
+    if [ -n "$group" ] && grep -q "^$group:" /etc/group; then
+      set -- "$@" -g "$group"
+    else
+      set -- "$@" -N
+    fi
+    useradd "$@" "$name" || status=1
     IFS=,
     for more in $groups; do
       ! grep -q "^$more:" /etc/group || usermod -aG "$more" "$name" || status=1
@@ -54,14 +63,8 @@ ln -sfn "$systemConfig/etc" /etc/.static.new && mv -T /etc/.static.new /etc/stat
 ( cd "$systemConfig/etc" && find -L . -type f ) | sed 's|^\./||' | sort > /etc/.standin-files.new
 while read -r name; do
   target=/etc/$name
-  if [ -L "$target" ]; then
-    case $(readlink "$target") in
-      /etc/static/*) continue ;;
-      *) continue ;;
-    esac
-  elif [ -e "$target" ]; then
-    continue
-  fi
+  # A link of ours leads on to this system already; what is not ours stays.
+  if [ -L "$target" ] || [ -e "$target" ]; then continue; fi
   mkdir -p "$(dirname "$target")" && ln -s "/etc/static/$name" "$target" || status=1
 done < /etc/.standin-files.new
 if [ -e /etc/.standin-files ]; then

@@ -32,11 +32,10 @@ in
         internal = true;
         description = "Definitions that no declared option takes.";
       };
-      needs = mkOption {
-        type = types.listOf types.raw;
-        default = [ ];
-        internal = true;
-        description = "Files that the system has beside its configuration, as { name, path }.";
+      initInterface = mkOption {
+        type = types.str;
+        default = "systemd 2";
+        description = "How the system is started. Where this differs from the running system, only a reboot gets there.";
       };
     };
 

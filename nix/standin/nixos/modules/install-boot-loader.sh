@@ -78,16 +78,18 @@ ENTRY
   none) exit 0 ;;
 esac
 
+echo "$loader" | put /boot/standin/loader
 put /boot/standin/boot <<'BOOT'
 #!/bin/bash
 # Stands for firmware, boot loader and first stage: activates the default entry.
 entry=
-if [ -e /boot/loader/loader.conf ]; then
+loader=$(cat /boot/standin/loader)
+if [ "$loader" = systemd-boot ]; then
   name=$(sed -n 's/^default //p' /boot/loader/loader.conf)
   entry=$(sed -n 's|^options init=\([^ ]*\)/init.*|\1|p' "/boot/loader/entries/$name")
-elif [ -e /boot/grub/grub.cfg ]; then
+elif [ "$loader" = grub ]; then
   entry=$(sed -n 's|.* init=\([^ ]*\)/init.*|\1|p' /boot/grub/grub.cfg | head -n 1)
-elif [ -e /boot/extlinux/extlinux.conf ]; then
+elif [ "$loader" = extlinux ]; then
   label=$(sed -n 's/^DEFAULT //p' /boot/extlinux/extlinux.conf)
   entry=$(sed -n "/^LABEL $label\$/,/^\$/s|.* init=\([^ ]*\)/init.*|\1|p" /boot/extlinux/extlinux.conf)
 fi

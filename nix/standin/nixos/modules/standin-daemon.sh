@@ -1,6 +1,6 @@
 #!/bin/sh
 # Stands for a service: listens on the ports given and answers HTTP with "200 OK".
-# Where the machine has no perl, or the ports are taken, it only waits.
+# Where the machine has neither perl nor busybox, or the ports are taken, it only waits.
 if [ $# -gt 0 ] && command -v perl > /dev/null; then
   perl -e '
     use IO::Socket::INET;
@@ -22,5 +22,12 @@ if [ $# -gt 0 ] && command -v perl > /dev/null; then
       }
     }' "$@"
   [ $? -eq 3 ] || exit 1
+elif command -v busybox > /dev/null; then
+  answer=$(mktemp)
+  printf '#!/bin/sh\nread -r request\nprintf "HTTP/1.0 200 OK\\r\\nContent-Length: 3\\r\\n\\r\\nok\\n"\n' > "$answer"
+  chmod +x "$answer"
+  for port in "$@"; do
+    while :; do busybox nc -l -p "$port" -e "$answer" 2> /dev/null || sleep 1; done &
+  done
 fi
 while :; do sleep 3600; done

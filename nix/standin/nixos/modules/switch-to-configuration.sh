@@ -60,7 +60,8 @@ if [ -z "${NIXOS_NO_CHECK:-}" ] && [ -n "$oldVersion" ] && [ "$oldVersion" != "$
   exit 100
 fi
 
-state=$(mktemp -d)
+# Not below /tmp, which the rules for temporary files may empty.
+state=$(mktemp -d /run/nixos/switch.XXXXXX)
 trap 'rm -rf "$state"' EXIT
 for list in stop restart reload start skip; do : > "$state/$list"; done
 units() {
@@ -145,7 +146,7 @@ say "starting the following units" start
 run systemctl start -- $(cat "$state/start") $targets || result=4
 # What a target wants is started beside it: wait until nothing is left to do.
 for _ in $(seq 150); do
-  if run systemctl list-jobs --no-legend --no-pager | awk '$3 == "start" && $4 == "running" || $4 == "waiting"' | grep -qv '\.timer'; then
+  if run systemctl list-jobs --no-legend --no-pager | awk '$4 == "running" || $4 == "waiting"' | grep -q .; then
     sleep 0.2
   else
     break

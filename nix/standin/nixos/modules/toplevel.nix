@@ -41,7 +41,10 @@ let
           here = path ++ [ name ];
         in
         if lib.isOption below then
-          lib.optionalAttrs (lib.any (file: lib.hasPrefix own (toString file)) below.declarations) {
+          # Defaults follow from what is defined.
+          lib.optionalAttrs
+            (lib.any (file: lib.hasPrefix own (toString file)) below.declarations && below.highestPrio < 1500)
+            {
             value = builtins.addErrorContext "while evaluating the option `${lib.showOption here}':" (
               plain below.value
             );
@@ -90,6 +93,7 @@ let
     activate = builtins.readFile ./activate.sh;
     switcher = builtins.readFile ./switch-to-configuration.sh;
     inherit kernelParams;
+    inherit (config.standin) initInterface;
     inherit (config.system.nixos) label;
     platform = config.nixpkgs.hostPlatform.system;
     inherit (config.system.build)
@@ -109,7 +113,7 @@ let
       echo "$label" | tr -d '\n' > "$out/nixos-version"
       echo "$platform" | tr -d '\n' > "$out/system"
       echo "$kernelParams" | tr -d '\n' > "$out/kernel-params"
-      echo 'systemd 2' | tr -d '\n' > "$out/init-interface-version"
+      echo "$initInterface" | tr -d '\n' > "$out/init-interface-version"
       echo "$extra" > "$out/extra-dependencies"
       # There is no kernel to build: what names one says what it would be started with.
       echo "stand-in of a kernel for $platform" > "$out/kernel"
