@@ -49,16 +49,20 @@ let
   runCommandWith =
     name: environment: script:
     finish (builder (
-      lib.filterAttrs (_: value: !lib.isFunction value && (!lib.isAttrs value || value ? outPath)) (
-        removeAttrs environment [
-          "meta"
-          "passthru"
-          "nativeBuildInputs"
-          "buildInputs"
-        ]
-      )
+      # Nothing is looked at before the derivation is asked for.
+      lib.mapAttrs
+        (_: value: if lib.isAttrs value && !(value ? outPath) || lib.isFunction value then null else value)
+        (
+          removeAttrs environment [
+            "meta"
+            "passthru"
+            "nativeBuildInputs"
+            "buildInputs"
+          ]
+        )
       // {
         inherit name;
+        __ignoreNulls = true;
         script = ''
           # Tools of the machine come first, stand-ins only where it has none.
           for input in ${
