@@ -8,7 +8,6 @@
     clippy::panic
 )]
 
-#[allow(dead_code)]
 mod common;
 
 use std::collections::BTreeMap;
