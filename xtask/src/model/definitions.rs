@@ -10,6 +10,7 @@ pub(super) use declarations::own_kind;
 
 use super::eval::Eval;
 use super::modules::{Module, binding_place};
+use super::path_index::PathIndex;
 use super::term::{Key, Term};
 use super::value::{Attribute, Item, Property, Set, Thunk, Value};
 
@@ -86,6 +87,8 @@ pub(super) struct Reader<'e, 't, 'v> {
     pub eval: &'e mut Eval<'t>,
     pub table: View<'v, 'v>,
     pub declarations: Vec<Declaration>,
+    /// The declarations by path.
+    pub declared: PathIndex,
     pub definitions: Vec<Definition>,
     module: usize,
 }
@@ -104,6 +107,7 @@ impl<'e, 't, 'v> Reader<'e, 't, 'v> {
             eval,
             table,
             declarations: Vec::new(),
+            declared: PathIndex::default(),
             definitions: Vec::new(),
             module: 0,
         }
@@ -117,6 +121,11 @@ impl<'e, 't, 'v> Reader<'e, 't, 'v> {
                 self.declare(options, Vec::new(), None);
             }
         }
+        let paths = self
+            .declarations
+            .iter()
+            .map(|declaration| &declaration.path);
+        self.declared = paths.collect();
         for (index, module) in modules.iter().enumerate().rev() {
             self.module = index;
             if let Some(config) = module.config {
@@ -172,7 +181,8 @@ impl<'e, 't, 'v> Reader<'e, 't, 'v> {
     }
 
     fn kind_of_names(&self, names: &[&str]) -> PathKind {
-        own_kind(&self.declarations, names).unwrap_or_else(|| self.table.lookup(names))
+        own_kind(&self.declarations, &self.declared, names)
+            .unwrap_or_else(|| self.table.lookup(names))
     }
 
     fn define(&mut self, thunk: Thunk, way: Way, depth: u32) {

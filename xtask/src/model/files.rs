@@ -86,6 +86,13 @@ impl<'t> Files<'t> {
         self.digest_in(path, &mut FxHashSet::default())
     }
 
+    /// Whether anything stands at a path: its digest is not that of nothing.
+    pub fn exists(&self, path: &TreePath) -> bool {
+        let here =
+            |path: &TreePath| self.tree.entry(path).is_some() || self.tree.is_directory(path);
+        here(path) || self.tree.resolve(path).is_ok_and(|place| here(&place))
+    }
+
     fn digest_in(&self, path: &TreePath, busy: &mut FxHashSet<TreePath>) -> Digest {
         if let Ok(digests) = self.digests.read()
             && let Some(digest) = digests.get(path)

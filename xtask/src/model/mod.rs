@@ -11,6 +11,7 @@ mod files;
 mod flake;
 mod modules;
 mod norm;
+mod path_index;
 mod prims;
 mod resolve;
 pub mod show;
@@ -22,8 +23,7 @@ use rayon::prelude::*;
 pub use definitions::{Declaration, Definition, Wrapper, path_text};
 pub use files::{ParseCache, references};
 pub use modules::{Module, Origin};
-pub use resolve::Resolved;
-pub(crate) use resolve::foreign_reads;
+pub use resolve::{ForeignReads, Resolved};
 
 use crate::options::{OptionTable, PathKind, View};
 use crate::problem::{Problem, Span};
@@ -33,11 +33,13 @@ use definitions::Reader;
 use eval::Eval;
 use files::Files;
 use modules::Arguments;
+use path_index::PathIndex;
 use term::{Digest, Key, Term, TermKind};
 use value::{Item, Set, Thunk, Value};
 
-/// Hosts that one evaluator handles; bounds how much is in memory at once.
-const CHUNK: usize = 16;
+/// Fewest and most hosts that one evaluator handles. Each evaluator lists all
+/// hosts once, and what it keeps of its hosts is in memory until it is done.
+const CHUNK: (usize, usize) = (4, 128);
 
 /// Most hosts of one flake that are followed.
 const HOSTS: usize = 10_000;
@@ -75,12 +77,15 @@ pub struct Host {
     pub files: Vec<TreePath>,
     /// The evaluation was cut off for its size.
     pub exhausted: bool,
+    /// The declarations by path.
+    declared: PathIndex,
 }
 
 impl Host {
     /// What a path is to this host's module system.
     pub fn path_kind(&self, table: View<'_, '_>, path: &[&str]) -> PathKind {
-        definitions::own_kind(&self.declarations, path).unwrap_or_else(|| table.lookup(path))
+        definitions::own_kind(&self.declarations, &self.declared, path)
+            .unwrap_or_else(|| table.lookup(path))
     }
 
     /// The files among the modules, in the order of the walk.
@@ -116,7 +121,7 @@ impl Fleet {
         });
         let view = table.for_release(None);
         let chunks: Vec<Vec<(Host, Vec<Problem>)>> = names
-            .par_chunks(CHUNK)
+            .par_chunks((names.len() / 8).clamp(CHUNK.0, CHUNK.1))
             .map(|chunk| on_big_stack(|| load_chunk(&files, view, chunk)))
             .collect();
         let mut hosts = Vec::with_capacity(names.len());
@@ -134,7 +139,10 @@ impl Fleet {
 
     /// The host of this name.
     pub fn host(&self, name: &str) -> Option<&Host> {
-        self.hosts.iter().find(|host| host.name == name)
+        let at = self
+            .hosts
+            .binary_search_by(|host| host.name.as_str().cmp(name));
+        at.ok().and_then(|at| self.hosts.get(at))
     }
 }
 
@@ -199,6 +207,7 @@ fn unfollowed(name: &str, span: Option<Span>, why: String) -> Host {
         definitions: Vec::new(),
         files: Vec::new(),
         exhausted: false,
+        declared: PathIndex::default(),
     }
 }
 
@@ -267,7 +276,8 @@ fn load_host(
     host.modules = modules::collect(eval, list, &mut args);
     let mut reader = Reader::new(eval, view);
     reader.read(&host.modules);
-    (host.declarations, host.definitions) = (reader.declarations, reader.definitions);
+    (host.declarations, host.declared) = (reader.declarations, reader.declared);
+    host.definitions = reader.definitions;
     host.exhausted = eval.exhausted();
     if host.system.is_none() {
         host.system = platform(&host.definitions);

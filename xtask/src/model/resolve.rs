@@ -11,11 +11,12 @@ mod substitute;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::path_index::PathIndex;
 use super::term::{Key, Term};
-use super::{Definition, Host, Wrapper};
+use super::{Declaration, Definition, Host, Wrapper};
 use crate::syntax::hir::Name;
 use certain::{candidates, certain_value};
-pub(crate) use reads::foreign_reads;
+pub use reads::ForeignReads;
 use reads::{Reads, read_paths};
 use substitute::substitute;
 
@@ -49,41 +50,54 @@ impl<'h> Resolved<'h> {
     /// that is not followed and has not changed since cannot define an option
     /// that was not declared then: it would not have evaluated. Options that
     /// other hosts read (`foreign`) count as they are.
-    pub fn against(host: &'h Host, before: Option<&Host>, foreign: &[Vec<Name>]) -> Self {
-        let mut candidates: Vec<&super::Declaration> = candidates(host, before);
-        let is_old = |path: &[Name]| {
-            before.is_none_or(|before| before.declarations.iter().any(|d| overlap(&d.path, path)))
-        };
+    pub fn against(host: &'h Host, before: Option<&Host>, foreign: &[&ForeignReads]) -> Self {
+        let mut candidates: Vec<&Declaration> = candidates(host, before);
+        let is_old = |path: &[Name]| before.is_none_or(|before| before.declared.overlaps(path));
         // A read of which the path is not known cannot be meant for a new option.
         candidates.retain(|declaration| {
             let path = &declaration.path;
             !foreign
                 .iter()
-                .any(|read| overlap(read, path) && (!read.is_empty() || is_old(path)))
+                .any(|reads| reads.paths.overlaps(path) || reads.all && is_old(path))
         });
-        let mut definitions = host.definitions.clone();
-        let mut inactive = Vec::new();
-        let mut values: FxHashMap<Vec<Name>, Term> = FxHashMap::default();
         if !candidates.is_empty() {
             let reads = Reads::of(host);
             // Code that is handed all of `config` cannot have been written for
             // an option that is new.
-            let old = |path: &[Name]| {
-                before
-                    .is_none_or(|before| before.declarations.iter().any(|d| overlap(&d.path, path)))
-            };
             candidates.retain(|declaration| {
                 let path = &declaration.path;
-                !(reads.block(path) || reads.escapes && old(path))
+                !(reads.block(path) || reads.escapes && is_old(path))
             });
         }
+        let mut resolved = Self {
+            host,
+            definitions: host.definitions.clone(),
+            inactive: Vec::new(),
+            transparent: FxHashSet::default(),
+            values: FxHashMap::default(),
+        };
+        if !candidates.is_empty() {
+            resolved.replace(&candidates);
+        }
+        resolved
+    }
+
+    fn replace(&mut self, candidates: &[&Declaration]) {
+        let Self {
+            definitions,
+            inactive,
+            transparent,
+            values,
+            ..
+        } = self;
         for _ in 0..ROUNDS {
             let mut learned = false;
-            for declaration in &candidates {
+            let index = fixed_parts(definitions);
+            for declaration in candidates {
                 if values.contains_key(&declaration.path) {
                     continue;
                 }
-                if let Some(value) = certain_value(declaration, &definitions) {
+                if let Some(value) = certain_value(declaration, definitions, &index) {
                     values.insert(declaration.path.clone(), value);
                     learned = true;
                 }
@@ -91,39 +105,35 @@ impl<'h> Resolved<'h> {
             if !learned {
                 break;
             }
-            substitute(&mut definitions, &mut inactive, &values);
+            substitute(definitions, inactive, values);
         }
         // A value that still reads a replaced option would be replaced forever.
-        let mut transparent: FxHashSet<Vec<Name>> = values.keys().cloned().collect();
+        transparent.extend(values.keys().cloned());
         // The module system never asks for the value of an option that nothing
         // defines and nothing reads.
-        let reads = read_paths(&definitions);
-        for declaration in &candidates {
+        let reads: PathIndex = read_paths(definitions).iter().collect();
+        let defined = fixed_parts(definitions);
+        for declaration in candidates {
             let path = &declaration.path;
-            let defined = |definition: &Definition| overlap(&known_part(&definition.path), path);
             if declaration.default.is_none()
                 && !transparent.contains(path)
-                && !reads.iter().any(|read| overlap(read, path))
-                && !definitions.iter().any(defined)
+                && !reads.overlaps(path)
+                && !defined.overlaps(path)
             {
                 transparent.insert(path.clone());
             }
         }
-        definitions.retain(|definition| !is_transparent(&definition.path, &transparent));
-        inactive.retain(|definition| !is_transparent(&definition.path, &transparent));
-        Self {
-            host,
-            definitions,
-            inactive,
-            transparent,
-            values,
-        }
+        definitions.retain(|definition| !is_transparent(&definition.path, transparent));
+        inactive.retain(|definition| !is_transparent(&definition.path, transparent));
     }
 }
 
-/// Whether one path leads to or through the other.
-fn overlap(a: &[Name], b: &[Name]) -> bool {
-    a.iter().zip(b).all(|(a, b)| a == b)
+/// The definitions by the part of their path that is fixed.
+fn fixed_parts(definitions: &[Definition]) -> PathIndex {
+    let paths = definitions.iter();
+    paths
+        .map(|definition| known_part(&definition.path))
+        .collect()
 }
 
 /// All that a definition consists of beside its fixed names.

@@ -5,8 +5,8 @@
 //! `path`, first and last release, and how: `defined`, or `forwarded` where
 //! nixpkgs only passes on what was defined at a renamed option.
 
-use super::table::{PathKind, View, Walk, from_key};
-use super::{OptionType, Release};
+use super::Release;
+use super::table::{Entry, PathKind, View, Walk, from_key};
 
 pub(super) const EMBEDDED: &str = include_str!("../../data/defined-by-nixpkgs.txt");
 
@@ -71,7 +71,7 @@ impl View<'_, '_> {
     }
 }
 
-impl Walk<'_> {
+impl Walk<'_, '_> {
     /// The question of [`View::defined_by_nixpkgs`], after the walk.
     fn defined(&mut self, list: &str, kind: &PathKind) -> bool {
         if *kind == PathKind::Namespace {
@@ -83,10 +83,9 @@ impl Walk<'_> {
         // What has no row of its own belongs to the nearest one above. A cut
         // inside a quoted name finds no row and goes on to the next.
         loop {
-            if let Some(kind) = self.row() {
+            if let Entry::Option(kind) = self.entry() {
                 self.key.push('\t');
-                return !OptionType::parse(kind).order_matters()
-                    || lists(list, &self.key, self.column);
+                return !kind.order_matters() || lists(list, &self.key, self.column);
             }
             match self.key.rfind('.') {
                 Some(at) => self.key.truncate(at),
@@ -101,7 +100,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::options::OptionTable;
+    use crate::options::{OptionTable, OptionType};
 
     const TABLE: &str = "\
 # releases: 20.09 24.11

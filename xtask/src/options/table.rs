@@ -3,11 +3,13 @@
 //! The table stays the text that it is: rows are sorted by bytes, so a path is
 //! found by bisection, and nothing is read at start-up.
 
+mod memo;
 mod walk;
 
 use std::cmp::Ordering;
 
-pub(super) use walk::Walk;
+use memo::Rows;
+pub(super) use walk::{Entry, Walk};
 
 use super::{OptionType, Release, defined};
 
@@ -17,9 +19,9 @@ const THIRD_PARTY: &str = include_str!("../../data/options-third-party.tsv");
 /// The option declarations of several releases.
 #[derive(Debug, Clone)]
 pub struct OptionTable<'t> {
-    rows: &'t str,
+    rows: Rows<'t>,
     /// Rows of modules outside of nixpkgs.
-    third_party: &'t str,
+    third_party: Rows<'t>,
     releases: Vec<Release>,
     /// The list of what nixpkgs defines, if there is one.
     definitions: Option<&'t str>,
@@ -184,8 +186,8 @@ impl<'t> OptionTable<'t> {
         }
         releases.sort_unstable();
         Self {
-            rows,
-            third_party: "",
+            rows: Rows::new(rows, &releases),
+            third_party: Rows::new("", &releases),
             releases,
             definitions: None,
         }
@@ -194,7 +196,7 @@ impl<'t> OptionTable<'t> {
     /// Adds rows for what the table itself does not have, in the same columns.
     #[must_use]
     pub fn with_third_party(self, text: &'t str) -> Self {
-        let third_party = Self::parse(text).rows;
+        let third_party = Rows::new(Self::parse(text).rows.text, &self.releases);
         Self {
             third_party,
             ..self
@@ -218,7 +220,7 @@ impl<'t> OptionTable<'t> {
 
     /// Every row, in the order of the table.
     pub fn rows(&self) -> impl Iterator<Item = Row<'t>> + use<'t> {
-        self.rows.lines().filter_map(Row::parse)
+        self.rows.text.lines().filter_map(Row::parse)
     }
 
     /// The table as one release sees it.
@@ -290,7 +292,7 @@ pub struct View<'a, 't> {
     columns: &'a [Release],
 }
 
-impl<'t> View<'_, 't> {
+impl<'a, 't> View<'a, 't> {
     /// What the path of literal attribute names is. The empty path is a
     /// namespace.
     pub fn lookup<S: AsRef<str>>(&self, path: &[S]) -> PathKind {
@@ -311,7 +313,7 @@ impl<'t> View<'_, 't> {
         if found == PathKind::Unknown
             && let Some(column) = self.columns.last()
         {
-            found = Walk::new(self.table.third_party, *column).kind(path);
+            found = Walk::new(&self.table.third_party, *column).kind(path);
         }
         found
     }
@@ -322,10 +324,10 @@ impl<'t> View<'_, 't> {
     }
 
     /// A walk for each release in question.
-    pub(super) fn walks(&self) -> impl Iterator<Item = Walk<'t>> {
+    pub(super) fn walks(&self) -> impl Iterator<Item = Walk<'a, 't>> {
         self.columns
             .iter()
-            .map(|column| Walk::new(self.table.rows, *column))
+            .map(|column| Walk::new(&self.table.rows, *column))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is declared, and what is defined that may not be.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Difference, HostVerdict, Judgement};
 use crate::model::term::{Digest, Key};
@@ -126,17 +126,17 @@ pub(super) fn compare_inactive(
             )
         })
     };
+    let defined: FxHashSet<&[Key]> = before
+        .definitions
+        .iter()
+        .chain(&before.inactive)
+        .map(|definition| definition.path.as_slice())
+        .collect();
     for definition in &after.inactive {
-        let first = definition.path.first();
-        let before_too = before
-            .definitions
-            .iter()
-            .chain(&before.inactive)
-            .any(|other| {
-                other.path.first() == first
-                    && (other.path == definition.path
-                        || other.path.len() <= 2 && definition.path.starts_with(&other.path))
-            });
+        let path = definition.path.as_slice();
+        // Short paths are namespaces of which all that is below was defined.
+        let before_too = defined.contains(path)
+            || (1..=2).any(|end| path.get(..end).is_some_and(|above| defined.contains(above)));
         if !before_too && !known(after, definition) {
             verdict.differences.push(Difference {
                 judgement: Judgement::Unknown,

@@ -17,9 +17,10 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use crate::model::term::{Digest, Key, Term, TermKind};
-use crate::model::{Definition, Fleet, Host, Resolved, Wrapper, path_text, show};
+use crate::model::{Definition, Fleet, ForeignReads, Host, Resolved, Wrapper, path_text, show};
 use crate::options::OptionTable;
 use crate::problem::Span;
+use crate::syntax::hir::Name;
 use call::{compare_calls, compare_modules};
 use declarations::{compare_declarations, compare_inactive};
 
@@ -94,7 +95,7 @@ pub fn compare(before: &Fleet, after: &Fleet, table: &OptionTable<'_>) -> Vec<Ho
         .collect();
     names.sort_unstable();
     names.dedup();
-    let foreign = Foreign::of([before, after]);
+    let foreign = ForeignReads::of(before.hosts.iter().chain(&after.hosts));
     names
         .par_iter()
         .map(|name| match (before.host(name), after.host(name)) {
@@ -112,31 +113,6 @@ pub fn compare(before: &Fleet, after: &Fleet, table: &OptionTable<'_>) -> Vec<Ho
             _ => verdict(name, "the host is new"),
         })
         .collect()
-}
-
-/// What hosts read of each other's configurations.
-struct Foreign(FxHashMap<String, Vec<Vec<crate::syntax::hir::Name>>>);
-
-impl Foreign {
-    fn of(fleets: [&Fleet; 2]) -> Self {
-        let mut reads: FxHashMap<String, Vec<_>> = FxHashMap::default();
-        for host in fleets.iter().flat_map(|fleet| &fleet.hosts) {
-            for (name, path) in crate::model::foreign_reads(host) {
-                reads.entry(name.to_string()).or_default().push(path);
-            }
-        }
-        Self(reads)
-    }
-
-    /// Reads of one host; those of no certain host are of every host.
-    fn of_host(&self, name: &str) -> Vec<Vec<crate::syntax::hir::Name>> {
-        [name, ""]
-            .iter()
-            .filter_map(|name| self.0.get(*name))
-            .flatten()
-            .cloned()
-            .collect()
-    }
 }
 
 fn verdict(name: &str, message: &str) -> HostVerdict {
@@ -181,7 +157,7 @@ fn compare_hosts(
     before: &Host,
     after: &Host,
     table: &OptionTable<'_>,
-    foreign: &Foreign,
+    foreign: &FxHashMap<Name, ForeignReads>,
 ) -> HostVerdict {
     let mut verdict = HostVerdict::new(&before.name);
     if before.exhausted || after.exhausted {
@@ -192,7 +168,11 @@ fn compare_hosts(
     }
     compare_calls(before, after, &mut verdict);
     compare_modules(before, after, &mut verdict);
-    let read = foreign.of_host(&before.name);
+    // Reads of no certain host are of every host.
+    let read: Vec<&ForeignReads> = [before.name.as_str(), ""]
+        .iter()
+        .filter_map(|name| foreign.get(*name))
+        .collect();
     let a = Resolved::against(before, None, &read);
     let b = Resolved::against(after, Some(before), &read);
     compare_declarations(&a, &b, &mut verdict);

@@ -34,11 +34,16 @@ pub(super) fn compare_definitions(
         .max()
         .unwrap_or(0);
     let (a, b) = (Side::new(before, levels), Side::new(after, levels));
-    let mut paths: Vec<&[Key]> = a.by_path.keys().chain(b.by_path.keys()).copied().collect();
-    paths.sort_by_cached_key(|path| crate::model::path_text(path));
-    paths.dedup();
-    for path in paths {
+    let new = b
+        .by_path
+        .keys()
+        .filter(|path| !a.by_path.contains_key(*path));
+    let found = verdict.differences.len();
+    for path in a.by_path.keys().chain(new) {
         compare_path(&a, &b, view, path, verdict);
+    }
+    if let Some(own) = verdict.differences.get_mut(found..) {
+        own.sort_by_cached_key(Difference::path_text);
     }
 }
 

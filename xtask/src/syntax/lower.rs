@@ -274,7 +274,11 @@ impl Lowering {
 }
 
 fn ident(ident: &ast::Ident) -> Name {
-    Arc::from(ident.syntax().text().to_string())
+    match ident.ident_token() {
+        Some(token) => Arc::from(token.text()),
+        // `or` as a name.
+        None => Arc::from(ident.syntax().text().to_string()),
+    }
 }
 
 fn literal(literal: &ast::Literal) -> Expr {

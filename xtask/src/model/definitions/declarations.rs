@@ -2,6 +2,7 @@
 
 use super::{Declaration, Reader};
 use crate::model::modules::binding_place;
+use crate::model::path_index::PathIndex;
 use crate::model::prims::ModulePrim;
 use crate::model::term::{Key, Term, TermKind as K};
 use crate::model::value::{Thunk, Value};
@@ -101,40 +102,37 @@ impl Reader<'_, '_, '_> {
     }
 }
 
-/// What the repository's own declarations say of a path.
-pub(in crate::model) fn own_kind(declarations: &[Declaration], names: &[&str]) -> Option<PathKind> {
-    let mut namespace = false;
-    for declaration in declarations {
-        let own = &declaration.path;
-        let common = own
-            .iter()
-            .zip(names)
-            .take_while(|(a, b)| &***a == **b)
-            .count();
-        if common == own.len() && !declaration.open {
-            let mut element = declaration.kind.clone();
-            for _ in own.len()..names.len() {
-                element = match element {
-                    OptionType::AttrsOf(inner) | OptionType::LazyAttrsOf(inner) => *inner,
-                    _ => OptionType::Unknown,
-                };
-            }
-            return Some(if names.len() == own.len() {
-                PathKind::Option(element)
-            } else {
-                PathKind::Inside {
-                    option: own.len(),
-                    submodules: 0,
-                    element,
-                }
-            });
-        }
-        if common == own.len() {
-            return Some(PathKind::Unknown);
-        }
-        namespace |= common == names.len();
+/// What the repository's own declarations say of a path; `index` holds them by
+/// path.
+pub(in crate::model) fn own_kind(
+    declarations: &[Declaration],
+    index: &PathIndex,
+    names: &[&str],
+) -> Option<PathKind> {
+    let declaration = match index.first_at_or_above(names) {
+        Ok(first) => declarations.get(first)?,
+        Err(below) => return below.then_some(PathKind::Namespace),
+    };
+    if declaration.open {
+        return Some(PathKind::Unknown);
     }
-    namespace.then_some(PathKind::Namespace)
+    let option = declaration.path.len();
+    let mut element = declaration.kind.clone();
+    for _ in option..names.len() {
+        element = match element {
+            OptionType::AttrsOf(inner) | OptionType::LazyAttrsOf(inner) => *inner,
+            _ => OptionType::Unknown,
+        };
+    }
+    Some(if names.len() == option {
+        PathKind::Option(element)
+    } else {
+        PathKind::Inside {
+            option,
+            submodules: 0,
+            element,
+        }
+    })
 }
 
 /// A type term in the notation of [`OptionType::parse`].

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::model::eval::{Eval, place_path};
-use crate::model::files;
 use crate::model::term::{Digest, Key, Term, TermKind as K};
 use crate::model::value::{Code, Env, Opaque, Role, Unit, Value};
 use crate::syntax::hir::{BinaryOp, Expr, ExprId, Name, Part, PathBase};
@@ -139,7 +138,7 @@ impl Eval<'_> {
                     end
                 };
                 let parent = text[..end].rfind('/').unwrap_or(0);
-                let exists = |path: &TreePath| self.files.digest(path) != files::missing();
+                let exists = |path: &TreePath| self.files.exists(path);
                 let place = root.join(&text[..end]);
                 // A name may go on where it seems to end: a space is no end.
                 match root.join(&text[..parent]) {

@@ -3,8 +3,9 @@
 use rustc_hash::FxHashSet;
 
 use super::DEFAULT_PRIORITY;
+use crate::model::path_index::PathIndex;
 use crate::model::term::{Key, Term, TermKind as K};
-use crate::model::{Declaration, Definition, Host, Origin, Wrapper, files, path_text};
+use crate::model::{Declaration, Definition, Host, Origin, Wrapper, files};
 use crate::options::{OptionType, Scalar};
 use crate::syntax::hir::Name;
 
@@ -25,39 +26,15 @@ pub(super) fn candidates<'h>(host: &'h Host, before: Option<&Host>) -> Vec<&'h D
     if provenance_is_read(host) || !inside.is_empty() && unchanged.is_none() {
         return Vec::new();
     }
-    let was_declared = |path: &[Name]| {
-        unchanged.is_some_and(|before| {
-            before.declarations.iter().any(|declaration| {
-                let common = declaration
-                    .path
-                    .iter()
-                    .zip(path)
-                    .take_while(|(a, b)| a == b)
-                    .count();
-                common == declaration.path.len() || common == path.len()
-            })
-        })
-    };
+    let was_declared =
+        |path: &[Name]| unchanged.is_some_and(|before| before.declared.overlaps(path));
     host.declarations
         .iter()
         .filter(|declaration| {
             if !inside.is_empty() && was_declared(&declaration.path) {
                 return false;
             }
-            let overlaps = host
-                .declarations
-                .iter()
-                .filter(|other| {
-                    let common = other
-                        .path
-                        .iter()
-                        .zip(&declaration.path)
-                        .take_while(|(a, b)| a == b)
-                        .count();
-                    common == other.path.len() || common == declaration.path.len()
-                })
-                .count();
-            overlaps == 1
+            host.declared.count_overlapping(&declaration.path) == 1
                 && !declaration.open
                 && !declaration.apply
                 && passes_unchanged(&declaration.kind)
@@ -67,9 +44,16 @@ pub(super) fn candidates<'h>(host: &'h Host, before: Option<&Host>) -> Vec<&'h D
 
 /// The manual lists every declaration: then a new one is a change.
 fn provenance_is_read(host: &Host) -> bool {
+    const OPTION: [&str; 3] = ["documentation", "nixos", "includeAllModules"];
+    let is_it = |path: &[Key]| {
+        let names = path.iter().zip(OPTION);
+        path.len() == OPTION.len()
+            && names
+                .into_iter()
+                .all(|(key, name)| matches!(key, Key::Name(key) if &**key == name))
+    };
     host.definitions.iter().any(|definition| {
-        path_text(&definition.path) == "documentation.nixos.includeAllModules"
-            && !matches!(definition.value.kind(), K::Bool(false))
+        is_it(&definition.path) && !matches!(definition.value.kind(), K::Bool(false))
     })
 }
 
@@ -101,23 +85,22 @@ fn passes_unchanged(kind: &OptionType) -> bool {
     }
 }
 
-/// The value of an option, if all that defines it is unconditional.
-pub(super) fn certain_value(declaration: &Declaration, definitions: &[Definition]) -> Option<Term> {
+/// The value of an option, if all that defines it is unconditional. `index` holds
+/// the definitions by the fixed part of their path.
+pub(super) fn certain_value(
+    declaration: &Declaration,
+    definitions: &[Definition],
+    index: &PathIndex,
+) -> Option<Term> {
     let path = &declaration.path;
     let mut best: Option<(i64, Vec<&Term>)> = None;
-    for definition in definitions {
-        let common = definition
-            .path
-            .iter()
-            .zip(path)
-            .take_while(|(key, name)| matches!(key, Key::Name(key) if key == *name))
-            .count();
-        if common < definition.path.len() && common < path.len() {
-            // A computed name may be this one.
-            if matches!(definition.path.get(common), Some(Key::Term(_))) {
-                return None;
-            }
-            continue;
+    for at in index.overlapping(path) {
+        // Of another length is what defines a part of the option or a set around
+        // it; a computed name may be the option's own.
+        let definition = definitions.get(at)?;
+        let computed = |key: &Key| matches!(key, Key::Term(_));
+        if definition.path.iter().any(computed) {
+            return None;
         }
         if definition.path.len() != path.len() {
             return None;

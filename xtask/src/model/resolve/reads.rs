@@ -1,10 +1,11 @@
 //! What the terms of a host read of `config` and `options`, its own and those
 //! of other hosts.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::certain::innermost;
 use super::{known_part, terms_of};
+use crate::model::path_index::PathIndex;
 use crate::model::term::{Key, Term, TermKind as K};
 use crate::model::{Definition, Host};
 use crate::syntax::hir::Name;
@@ -25,9 +26,37 @@ pub(super) fn read_paths(definitions: &[Definition]) -> FxHashSet<Vec<Name>> {
     paths
 }
 
+/// What hosts read of one other host's configuration.
+#[derive(Debug, Default)]
+pub struct ForeignReads {
+    /// The paths below its `config`.
+    pub(super) paths: PathIndex,
+    /// Something is read of which the path is not known.
+    pub(super) all: bool,
+}
+
+impl ForeignReads {
+    /// The reads of all hosts, by the name of the host that is read; `""` stands
+    /// for those that may be of any host.
+    pub fn of<'h>(hosts: impl IntoIterator<Item = &'h Host>) -> FxHashMap<Name, Self> {
+        let mut reads: FxHashMap<Name, Self> = FxHashMap::default();
+        for host in hosts {
+            for (name, path) in foreign_reads(host) {
+                let reads = reads.entry(name).or_default();
+                if path.is_empty() {
+                    reads.all = true;
+                } else if !reads.paths.contains(&path) {
+                    reads.paths.insert(&path, 0);
+                }
+            }
+        }
+        reads
+    }
+}
+
 /// Reads of other hosts' configurations: the host's name, and the path below
 /// its `config`.
-pub(crate) fn foreign_reads(host: &Host) -> Vec<(Name, Vec<Name>)> {
+fn foreign_reads(host: &Host) -> Vec<(Name, Vec<Name>)> {
     let mut found = Vec::new();
     let mut add = |term: &Term| {
         term.walk(&mut |term| {
@@ -74,7 +103,7 @@ pub(super) struct Reads {
     /// `config` or `options` itself is enumerated.
     all: bool,
     /// Paths read through `options`.
-    options: FxHashSet<Vec<Name>>,
+    options: PathIndex,
     /// `config` or `options` is handed on as a whole.
     pub(super) escapes: bool,
 }
@@ -93,7 +122,7 @@ impl Reads {
         let mut reads = Self {
             whole: FxHashSet::default(),
             all: false,
-            options: FxHashSet::default(),
+            options: PathIndex::default(),
             escapes: false,
         };
         host.definitions
@@ -142,12 +171,12 @@ impl Reads {
                     "config" => {
                         if matches!(term.kind(), K::HasAttr(..)) {
                             // Whether it is there is asked, not what it is.
-                            self.options.insert(known.clone());
+                            self.add_option(&known);
                         }
                         self.whole.insert(known);
                     }
                     "options" => {
-                        self.options.insert(known);
+                        self.add_option(&known);
                     }
                     _ => {}
                 }
@@ -164,16 +193,18 @@ impl Reads {
         }
     }
 
+    fn add_option(&mut self, path: &[Name]) {
+        if !self.options.contains(path) {
+            self.options.insert(path, 0);
+        }
+    }
+
     /// Whether replacing the reads of this option might miss one.
     pub(super) fn block(&self, path: &[Name]) -> bool {
         if self.all {
             return true;
         }
         // A strict prefix read as a whole, or any overlap through `options`.
-        (0..path.len()).any(|end| self.whole.contains(&path[..end]))
-            || self.options.iter().any(|read| {
-                let common = read.iter().zip(path).take_while(|(a, b)| a == b).count();
-                common == read.len() || common == path.len()
-            })
+        (0..path.len()).any(|end| self.whole.contains(&path[..end])) || self.options.overlaps(path)
     }
 }

@@ -204,7 +204,7 @@ fn the_table_is_sorted_unique_and_well_formed() {
     let mut before = "";
     let mut ranges: BTreeMap<&str, Vec<(Release, Release)>> = BTreeMap::new();
     let mut count = 0;
-    for line in table.rows.lines() {
+    for line in table.rows.text.lines() {
         assert!(before < line, "not sorted by bytes: {line}");
         before = line;
         let row = Row::parse(line).unwrap_or_else(|| panic!("malformed: {line}"));
@@ -237,7 +237,7 @@ fn the_table_is_sorted_unique_and_well_formed() {
         assert!(apart, "ranges of {path} overlap");
     }
     assert!(count >= 10_000, "only {count} rows");
-    assert!(table.rows.ends_with('\n'));
+    assert!(table.rows.text.ends_with('\n'));
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn modules_outside_of_nixpkgs_are_known_where_nixpkgs_has_nothing() {
     let others = OptionTable::parse(THIRD_PARTY);
     assert_eq!(others.releases(), []);
     assert!(others.rows().count() > 50);
-    let lines: Vec<&str> = table.third_party.lines().collect();
+    let lines: Vec<&str> = table.third_party.text.lines().collect();
     assert!(lines.is_sorted());
     assert_eq!(lines.len(), others.rows().count(), "a row is malformed");
     for row in others.rows() {
@@ -273,7 +273,7 @@ fn modules_outside_of_nixpkgs_are_known_where_nixpkgs_has_nothing() {
         assert_eq!(found, Some(OptionType::parse(row.kind)), "{}", row.path);
         let covered = [row.since, row.until] == [table.releases[0], table.releases[1]];
         assert!(covered, "{}", row.path);
-        let own = Walk::new(table.rows, row.until).kind(&path);
+        let own = Walk::new(&table.rows, row.until).kind(&path);
         assert_eq!(own, PathKind::Unknown, "{} is an option of NixOS", row.path);
     }
     assert_eq!(view.lookup(&["secrix"]), PathKind::Namespace);

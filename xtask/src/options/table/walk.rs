@@ -1,26 +1,28 @@
 //! One path, looked up in one release, component by component.
 
+use super::memo::Rows;
 use super::{OptionTable, PathKind};
 use crate::options::{OptionType, Release};
 
 /// One path, looked up in one release.
-pub(in crate::options) struct Walk<'t> {
-    rows: &'t str,
+pub(in crate::options) struct Walk<'a, 't> {
+    rows: &'a Rows<'t>,
     pub(in crate::options) column: Release,
     /// The row key of the components walked so far.
     pub(in crate::options) key: String,
 }
 
 /// What stands at a key of the table.
-enum Entry {
+#[derive(Debug, Clone)]
+pub(in crate::options) enum Entry {
     Option(OptionType),
     Above,
     Absent,
 }
 
-impl<'t> Walk<'t> {
+impl<'a, 't> Walk<'a, 't> {
     /// A walk that starts at the root.
-    pub(super) fn new(rows: &'t str, column: Release) -> Self {
+    pub(super) fn new(rows: &'a Rows<'t>, column: Release) -> Self {
         Self {
             rows,
             column,
@@ -157,26 +159,23 @@ impl<'t> Walk<'t> {
         self.key.push_str(".*");
     }
 
-    /// The type expression of the row at the key.
-    pub(in crate::options) fn row(&mut self) -> Option<&'t str> {
-        let length = self.key.len();
-        self.key.push('\t');
-        let here = OptionTable::starting_with(self.rows, &self.key)
-            .find(|row| row.covers(self.column))
-            .map(|row| row.kind);
-        self.key.truncate(length);
-        here
+    /// What stands at the key.
+    pub(in crate::options) fn entry(&self) -> Entry {
+        let find = || find(self.rows.text, self.column, &self.key);
+        self.rows.memo.entry(self.column, &self.key, find)
     }
+}
 
-    fn entry(&mut self) -> Entry {
-        if let Some(kind) = self.row() {
-            return Entry::Option(OptionType::parse(kind));
-        }
-        let length = self.key.len();
-        self.key.push('.');
-        let below =
-            OptionTable::starting_with(self.rows, &self.key).any(|row| row.covers(self.column));
-        self.key.truncate(length);
-        if below { Entry::Above } else { Entry::Absent }
+fn find(rows: &str, column: Release, key: &str) -> Entry {
+    let covered = |key: String| {
+        let mut rows = OptionTable::starting_with(rows, &key);
+        rows.find(|row| row.covers(column))
+    };
+    if let Some(row) = covered(format!("{key}\t")) {
+        Entry::Option(OptionType::parse(row.kind))
+    } else if covered(format!("{key}.")).is_some() {
+        Entry::Above
+    } else {
+        Entry::Absent
     }
 }
