@@ -1,12 +1,14 @@
 //! Files of a tree in their compact form, and digests of what paths hold.
 
+mod digest;
+
 use std::sync::{Arc, RwLock};
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::term::Digest;
 use crate::syntax::{self, hir};
-use crate::tree::{Kind, Tree, TreePath};
+use crate::tree::{Tree, TreePath};
 
 /// Parsed texts by content; shared between snapshots, threads and runs.
 #[derive(Default)]
@@ -80,75 +82,11 @@ impl<'t> Files<'t> {
         Ok(file)
     }
 
-    /// What a path literal stands for: the bytes, the kind and the name of what
-    /// is there; for Nix files also all that their own paths lead to.
-    pub fn digest(&self, path: &TreePath) -> Digest {
-        self.digest_in(path, &mut FxHashSet::default())
-    }
-
     /// Whether anything stands at a path: its digest is not that of nothing.
     pub fn exists(&self, path: &TreePath) -> bool {
         let here =
             |path: &TreePath| self.tree.entry(path).is_some() || self.tree.is_directory(path);
         here(path) || self.tree.resolve(path).is_ok_and(|place| here(&place))
-    }
-
-    fn digest_in(&self, path: &TreePath, busy: &mut FxHashSet<TreePath>) -> Digest {
-        if let Ok(digests) = self.digests.read()
-            && let Some(digest) = digests.get(path)
-        {
-            return *digest;
-        }
-        if !busy.insert(path.clone()) {
-            return Digest::of(b"cycle");
-        }
-        let outermost = busy.len() == 1;
-        let digest = self.compute(path, busy);
-        busy.remove(path);
-        // A digest that was cut short inside a cycle is not kept.
-        if outermost && let Ok(mut digests) = self.digests.write() {
-            digests.insert(path.clone(), digest);
-        }
-        digest
-    }
-
-    fn compute(&self, path: &TreePath, busy: &mut FxHashSet<TreePath>) -> Digest {
-        let mut hasher = blake3::Hasher::new();
-        let Some(entry) = self.tree.entry(path) else {
-            if !self.tree.is_directory(path) {
-                // A link in the middle of the path, or nothing at all.
-                return match self.tree.resolve(path) {
-                    Ok(place) if place != *path => self.digest_in(&place, busy),
-                    _ => missing(),
-                };
-            }
-            for (name, _) in self.tree.list(path) {
-                if let Some(child) = path.join(&name) {
-                    hasher.update(&self.digest_in(&child, busy).0);
-                    hasher.update(name.as_bytes()).update(&[0]);
-                }
-            }
-            return Digest::finish(&hasher);
-        };
-        hasher.update(match entry.kind() {
-            Kind::File => b"f",
-            Kind::Executable => b"x",
-            Kind::Symlink => b"l",
-        });
-        match self.tree.raw(path) {
-            Ok(bytes) => hasher.update(&bytes),
-            Err(error) => hasher.update(error.to_string().as_bytes()),
-        };
-        if path.as_str().ends_with(".nix")
-            && entry.kind() != Kind::Symlink
-            && let Ok(file) = self.file(path)
-        {
-            for reference in references(&file, path) {
-                hasher.update(reference.as_str().as_bytes()).update(&[0]);
-                hasher.update(&self.digest_in(&reference, busy).0);
-            }
-        }
-        Digest::finish(&hasher)
     }
 }
 
