@@ -27,7 +27,9 @@ impl<'t> Rows<'t> {
 /// Entries by release and row key. A row key has `*` for the names in a set, so
 /// the names of a fleet's own hardly add to it.
 #[derive(Debug)]
-pub(super) struct Memo(Vec<(Release, RwLock<FxHashMap<Box<str>, Entry>>)>);
+pub(super) struct Memo(Vec<(Release, RwLock<Entries>)>);
+
+type Entries = FxHashMap<Box<str>, Entry>;
 
 impl Memo {
     fn new(releases: &[Release]) -> Self {
