@@ -13,6 +13,11 @@ use crate::tree::TreePath;
 /// How deep sets and lists of a value are followed.
 const DEPTH: usize = 40;
 
+// Attributes of a secret that name its encrypted file.
+const FILE: &str = "file";
+const SOPS_FILE: &str = "sopsFile";
+const REKEY_FILE: &str = "rekeyFile";
+
 /// Reads one definition.
 pub struct Reader<'r, 'w> {
     /// Computes its values.
@@ -64,6 +69,9 @@ impl Reader<'_, '_> {
     pub fn visit(&mut self, delayed: &Delayed, path: &mut Vec<Name>, depth: usize) {
         if depth > DEPTH {
             return;
+        }
+        if depth == 0 {
+            self.part_of_secret(delayed, path);
         }
         match self.reducer.force(delayed) {
             Value::Str(text) => self.text(&text, path),
@@ -127,6 +135,32 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// A definition of one secret, or of the file of one, where the option table
+    /// takes the set of all secrets apart.
+    fn part_of_secret(&mut self, value: &Delayed, path: &[Name]) {
+        let names: Vec<&str> = path.iter().map(|name| &**name).collect();
+        if !matches!(rules::rule(&names), Some(Rule::Secrets)) {
+            return;
+        }
+        let Some(end) = names.iter().position(|name| *name == "secrets") else {
+            return;
+        };
+        let (above, below) = names.split_at(end + 1);
+        let file = match below {
+            [_] => self.secret_file(value),
+            [_, FILE | SOPS_FILE | REKEY_FILE] | [_, "encrypted", FILE] => {
+                match self.reducer.force(value) {
+                    Value::Path(path) => Some(path),
+                    _ => None,
+                }
+            }
+            _ => return,
+        };
+        if let Some(name) = below.first() {
+            self.secret(name, above, file);
+        }
+    }
+
     fn secret_file(&mut self, secret: &Delayed) -> Option<TreePath> {
         let Value::Set(set) = self.reducer.force(secret) else {
             return None;
@@ -134,7 +168,7 @@ impl Reader<'_, '_> {
         if let Some(inner) = set.get("encrypted") {
             return self.secret_file(&inner.clone());
         }
-        let file = ["file", "sopsFile", "rekeyFile"]
+        let file = [FILE, SOPS_FILE, REKEY_FILE]
             .iter()
             .find_map(|name| set.get(*name))?;
         match self.reducer.force(file) {
