@@ -265,9 +265,14 @@ fn entry(
         .module_files()
         .filter(|path| seen.insert((*path).clone()));
     found.secrets.sort();
-    found
-        .secrets
-        .dedup_by(|a, b| (&a.path, &a.file) == (&b.path, &b.file));
+    found.secrets.dedup_by(|later, kept| {
+        // Without a file sorts first: another definition names the file.
+        let same = later.path == kept.path && (later.file == kept.file || kept.file.is_none());
+        if same && kept.file.is_none() {
+            std::mem::swap(later, kept);
+        }
+        same
+    });
     HostEntry {
         name: host.name.clone(),
         system: host.system.clone().or(found.system).or(settings.system),

@@ -135,7 +135,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// A definition of one secret, or of the file of one, where the option table
+    /// A definition of one secret, or of something of it, where the option table
     /// takes the set of all secrets apart.
     fn part_of_secret(&mut self, value: &Delayed, path: &[Name]) {
         let names: Vec<&str> = path.iter().map(|name| &**name).collect();
@@ -154,7 +154,7 @@ impl Reader<'_, '_> {
                     _ => None,
                 }
             }
-            _ => return,
+            _ => None,
         };
         if let Some(name) = below.first() {
             self.secret(name, above, file);
