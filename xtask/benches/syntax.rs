@@ -13,6 +13,9 @@ use xtask::syntax;
 
 const ROUNDS: usize = 5;
 
+/// Reads one text and visits what it is; returns how much that was.
+type Reader = fn(String) -> usize;
+
 fn nix_files(root: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = ignore::WalkBuilder::new(root)
         .standard_filters(false)
@@ -45,7 +48,7 @@ fn compact(text: String) -> usize {
     syntax::lower(Arc::from(text)).exprs().count()
 }
 
-fn time(files: &[PathBuf], read: fn(String) -> usize) -> f64 {
+fn time(files: &[PathBuf], read: Reader) -> f64 {
     let started = Instant::now();
     let total: usize = files
         .par_iter()
@@ -66,7 +69,7 @@ fn main() {
         return;
     };
     let files = nix_files(Path::new(&root));
-    let readers: [(&str, fn(String) -> usize); 3] =
+    let readers: [(&str, Reader); 3] =
         [("rnix", bare), ("lossless", lossless), ("compact", compact)];
     let mut times = [(); 3].map(|()| Vec::new());
     // In turns, so that whatever else the machine does hits all alike.
