@@ -18,6 +18,7 @@ pub mod refactor;
 pub mod syntax;
 pub mod taxonomy;
 pub mod tree;
+pub mod validate;
 
 pub mod cli;
 pub mod engine;

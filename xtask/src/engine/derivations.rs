@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::evaluation::{Evaluation, Refusal, Results};
+use super::evaluation::{Evaluation, Observer, PER_PROCESS, Refusal, Results};
 use super::stand::Stand;
 use crate::problem::Problem;
 use crate::proof::derivation::{DerivationVerdict, Facts, judge};
@@ -30,6 +30,15 @@ pub struct Derivations<'a> {
     pub state: &'a Path,
     /// Is told of every host that is done.
     pub done: &'a (dyn Fn(&str) + Sync),
+}
+
+/// Hands on who is done.
+struct Telling<'a>(&'a (dyn Fn(&str) + Sync));
+
+impl Observer for Telling<'_> {
+    fn host(&self, _: usize, name: &str, _: &Result<Facts, Refusal>) {
+        (self.0)(name);
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,7 +69,6 @@ impl Derivations<'_> {
             }
         }
         self.stand.put(tree)?;
-        let done = |host: &str, _: &Result<Facts, Refusal>| (self.done)(host);
         let evaluation = Evaluation {
             nix: self.nix,
             request: Request {
@@ -73,7 +81,8 @@ impl Derivations<'_> {
                 views: BTreeMap::new(),
             },
             jobs: self.jobs,
-            done: &done,
+            per_process: PER_PROCESS,
+            observer: &Telling(self.done),
         };
         let results = evaluation.run(hosts);
         if let Some(file) = file {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::process::{Failure, Invocation};
@@ -9,9 +10,9 @@ use crate::proof::derivation::Facts;
 use crate::tools::nix::{EvaluationError, Event, Nix, NixMessage, Request, below};
 use crate::tree::TreePath;
 
-/// Hosts that one process evaluates, one after the other. More would start
-/// fewer processes; fewer keeps the memory of each small.
-const PER_PROCESS: usize = 4;
+/// The usual number of hosts that one process evaluates, one after the other.
+/// More would start fewer processes; fewer keeps the memory of each small.
+pub const PER_PROCESS: usize = 4;
 
 /// Why a host does not evaluate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,25 @@ pub struct Results {
     pub names: Option<Vec<String>>,
 }
 
+/// Looks on while hosts are evaluated, from any thread.
+pub trait Observer: Sync {
+    /// May change the command of a process that evaluates these hosts; `process`
+    /// tells processes apart.
+    fn command(&self, _process: usize, _hosts: &[String], invocation: Invocation) -> Invocation {
+        invocation
+    }
+
+    /// A host is done, well or not.
+    fn host(&self, process: usize, name: &str, result: &Result<Facts, Refusal>);
+
+    /// The host that is evaluated asked for an attribute of `self` that depends
+    /// on the commit.
+    fn read_self(&self, _process: usize, _host: &str, _attribute: &str) {}
+
+    /// A process has ended. `source` is where it put the tree in the store.
+    fn ended(&self, _process: usize, _source: Option<&str>) {}
+}
+
 /// How to evaluate.
 pub struct Evaluation<'a> {
     /// Nix.
@@ -41,14 +61,18 @@ pub struct Evaluation<'a> {
     pub request: Request,
     /// Processes at the same time.
     pub jobs: usize,
-    /// Is told of every host that is done, from any thread.
-    pub done: &'a (dyn Fn(&str, &Result<Facts, Refusal>) + Sync),
+    /// Hosts that one process evaluates at most.
+    pub per_process: usize,
+    /// Looks on.
+    pub observer: &'a dyn Observer,
 }
 
 impl Evaluation<'_> {
     /// Evaluates these hosts. One that fails does not keep the others.
     pub fn run(&self, hosts: &[String]) -> Results {
-        let share = hosts.len().div_ceil(self.jobs.max(1)).clamp(1, PER_PROCESS);
+        let share = hosts.len().div_ceil(self.jobs.max(1));
+        let share = share.clamp(1, self.per_process.max(1));
+        let processes = AtomicUsize::new(0);
         let queue: Mutex<VecDeque<Vec<String>>> =
             Mutex::new(hosts.chunks(share).map(<[String]>::to_vec).collect());
         let results: Mutex<Results> = Mutex::default();
@@ -59,7 +83,8 @@ impl Evaluation<'_> {
                     loop {
                         let next = lock(&queue).pop_front();
                         let Some(chunk) = next else { break };
-                        let rest = self.process(chunk, &results);
+                        let process = processes.fetch_add(1, Ordering::Relaxed);
+                        let rest = self.process(process, chunk, &results);
                         if !rest.is_empty() {
                             lock(&queue).push_front(rest);
                         }
@@ -71,15 +96,15 @@ impl Evaluation<'_> {
     }
 
     /// One process; returns the hosts that a failure has kept it from.
-    fn process(&self, hosts: Vec<String>, results: &Mutex<Results>) -> Vec<String> {
+    fn process(&self, process: usize, hosts: Vec<String>, results: &Mutex<Results>) -> Vec<String> {
         let request = Request {
             hosts: hosts.clone(),
             ..self.request.clone()
         };
         let mut source = None;
-        let mut begun = None;
+        let mut begun: Option<String> = None;
         let tell = |name: String, result: Result<Facts, Refusal>| {
-            (self.done)(&name, &result);
+            self.observer.host(process, &name, &result);
             lock(results).hosts.insert(name, result);
         };
         let outcome = self
@@ -98,7 +123,7 @@ impl Evaluation<'_> {
                 .filter(|host| !known.hosts.contains_key(host));
             missing.collect()
         };
-        let left = missing(hosts);
+        let left = missing(hosts.clone());
         let Err(error) = outcome else {
             for name in left {
                 let text = "Nix ended without a word on it".to_owned();

@@ -10,6 +10,16 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TreePath(Arc<str>);
 
+impl<'de> serde::Deserialize<'de> for TreePath {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Ok(Self::root());
+        }
+        Self::new(&text).ok_or_else(|| serde::de::Error::custom("no path of a tree"))
+    }
+}
+
 impl TreePath {
     /// The root of the tree.
     pub fn root() -> Self {

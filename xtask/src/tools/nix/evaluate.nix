@@ -6,8 +6,10 @@
 #   self       { kind = "store"; attributes = { … }; }: the tree is copied to the
 #              store, and `self` is what Nix would make of it, with these of its
 #              attributes (`rev`, `lastModified`, …) as they are for the commit;
-#              { kind = "place"; }: `self.outPath` is the string `tree`, and what
-#              depends on the commit is constant
+#              { kind = "view"; attributes }: `self.outPath` is the string `tree`,
+#              or the host's view;
+#              { kind = "place"; }: the same, and what depends on the commit is
+#              constant
 #   inputs     { NAME = { path; narHash; }; }: inputs of the flake that are taken
 #              from a directory, whatever the lock says; through the store if
 #              `narHash` is not null
@@ -27,9 +29,7 @@ request:
 let
   inherit (builtins)
     attrNames
-    concatStringsSep
     deepSeq
-    elemAt
     filter
     foldl'
     fromJSON
@@ -84,18 +84,18 @@ let
 
   sourceOf =
     directory:
+    let
+      source = stored (toString directory) request.narHash;
+      told = mapAttrs (name: value: trace "fleet-self ${name}" value);
+    in
     if request.self.kind == "place" then
       pinned // { outPath = toString directory; }
+    else if request.self.kind == "view" then
+      told (request.self.attributes // { inherit (pinned) narHash; })
+      // { outPath = toString directory; }
     else
-      let
-        source = stored (toString directory) request.narHash;
-        told = { inherit (source) outPath narHash; } // request.self.attributes;
-      in
       trace "fleet-source ${source.outPath}" (
-        mapAttrs (
-          name: value:
-          if name == "outPath" || name == "narHash" then value else trace "fleet-self ${name}" value
-        ) told
+        told request.self.attributes // { inherit (source) outPath narHash; }
       );
 
   lockFile = request.tree + "/flake.lock";
@@ -215,7 +215,10 @@ let
     };
   };
 
-  all = attrNames flake.nixosConfigurations;
+  # Through the first host's view: nothing is read that no host accounts for.
+  all = attrNames (
+    if request.hosts == [ ] then flake else flakeOf (head request.hosts)
+  ).nixosConfigurations;
 
   told =
     name:

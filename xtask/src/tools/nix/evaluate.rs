@@ -13,6 +13,9 @@ use crate::proof::derivation::Facts;
 /// The expression; what it takes and prints stands on its top.
 pub const EXPRESSION: &str = include_str!("evaluate.nix");
 
+/// Where locked inputs may come from.
+const FETCHED: &str = "https:// http:// ssh:// file:// path:/ github: gitlab: sourcehut: git+ git:// hg+ tarball+ file+ flake:";
+
 /// What `self` is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
@@ -20,6 +23,12 @@ pub enum Itself {
     /// What Nix makes of the tree: a path in the store.
     Store {
         /// `rev`, `shortRev`, `revCount`, `lastModified`, `lastModifiedDate`.
+        attributes: BTreeMap<String, serde_json::Value>,
+    },
+    /// The place where the tree stands, or the host's view of it; the rest is what
+    /// Nix makes of the tree.
+    View {
+        /// As for the store.
         attributes: BTreeMap<String, serde_json::Value>,
     },
     /// The place where the tree stands, and constants.
@@ -95,11 +104,19 @@ impl Nix {
     pub fn evaluation(&self, request: &Request) -> Result<Invocation, serde_json::Error> {
         let json = serde_json::to_string(request)?;
         let expression = format!("({EXPRESSION}) (builtins.fromJSON {})", string(&json));
-        let purity: &[&str] = if request.nar_hash.is_some() {
-            &[]
-        } else {
-            &["--impure"]
-        };
+        let mut purity: Vec<OsString> = Vec::new();
+        if request.nar_hash.is_none() {
+            purity.push("--impure".into());
+        }
+        if matches!(request.itself, Itself::View { .. }) {
+            // As near to pure evaluation as reading outside the store allows.
+            purity.extend(["--option", "restrict-eval", "true"].map(Into::into));
+            purity.extend(["--option", "allowed-uris", FETCHED].map(Into::into));
+            let inputs = request.inputs.values().map(|input| &input.path);
+            for place in inputs.chain([&request.tree]).chain(request.views.values()) {
+                purity.extend(["-I".into(), place.into()]);
+            }
+        }
         Ok(self
             .command(&["eval", "--json", "--show-trace"])
             .args(purity)
