@@ -2,7 +2,7 @@
 //!
 //! Two halves. The **core** decides and is pure: [`tree`], [`edit`], [`problem`], [`config`],
 //! [`syntax`], [`model`], [`options`], [`taxonomy`], [`inventory`], [`refactor`],
-//! [`proof`], [`guard`], [`journal`]. The **shell** acts: [`process`], [`tools`],
+//! [`proof`], [`validate`], [`guard`], [`journal`]. The **shell** acts: [`process`], [`tools`],
 //! [`workspace`], [`engine`], [`ui`], [`cli`]. `ARCHITECTURE.md` has the whole map.
 
 pub mod config;

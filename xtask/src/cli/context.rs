@@ -8,9 +8,11 @@ use serde::Serialize;
 use super::Global;
 use super::outcome::{Failure, Outcome};
 use crate::config::{self, Config};
+use crate::engine::validation::Commit;
 use crate::guard::{Facts, GitFacts};
 use crate::problem::Problem;
 use crate::process::{Cancel, Quoted, Runner};
+use crate::tools::git::{GitError, StatusEntry};
 use crate::ui::Ui;
 use crate::workspace::{Snapshot, Workspace};
 
@@ -54,6 +56,20 @@ impl Context {
             Arc::clone(&self.runner),
             &self.global.repo,
         )?)
+    }
+
+    /// The commit that the working tree belongs to, as Nix tells a flake of it.
+    pub fn commit(&self, workspace: &Workspace) -> Result<Commit, Failure> {
+        let (Some(git), Some(status)) = (workspace.git(), workspace.status()?) else {
+            return Ok(Commit::default());
+        };
+        let Some(revision) = &status.commit else {
+            return Ok(Commit::default());
+        };
+        let failed = |error: GitError| Problem::error("git-failed", error.to_string());
+        let clean = status.entries.iter().all(StatusEntry::is_untracked);
+        let time = git.time().map_err(failed)?;
+        Ok(Commit::of(revision, time, clean))
     }
 
     /// The working tree and the settings in it; what is tolerated is said.

@@ -1,57 +1,48 @@
 //! The judgement by derivation, for every command that has a proof.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::thread::available_parallelism;
 
 use super::context::Context;
+use super::nix::{Setup, span};
 use super::outcome::Failure;
 use crate::engine::derivations::Derivations;
-use crate::engine::evaluation::{Refusal, Results};
-use crate::engine::stand::Stand;
-use crate::problem::{Problem, Span, offset_of};
+use crate::engine::evaluation::Results;
+use crate::problem::{Problem, Span};
 use crate::proof::derivation::{DerivationJudgement, DerivationVerdict};
 use crate::proof::{HostVerdict, Judgement};
-use crate::tools::nix::{Input, Nix};
 use crate::tree::Tree;
 use crate::workspace::Workspace;
 
 /// Judgements by derivation, by host.
 pub(super) type Verdicts = BTreeMap<String, DerivationVerdict>;
 
-/// Nix, and what it is to be called with.
-pub(super) struct Judge {
-    nix: Nix,
-    stand: Stand,
-    inputs: BTreeMap<String, Input>,
-    state: PathBuf,
-}
+/// Judges by derivation.
+pub(super) struct Judge(Setup);
 
 impl Judge {
     /// `None`, and a remark, where Nix is not there.
     ///
     /// # Errors
     ///
-    /// An input that was named is no directory.
-    pub(super) fn find(context: &Context, workspace: &Workspace) -> Result<Option<Self>, Failure> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let nix = match Nix::find(Arc::clone(&context.runner), &path) {
-            Ok(nix) => nix,
-            Err(problem) => {
-                context.ui.remark(&format!(
-                    "not checked by derivation: {} (--no-nix says that this is meant)",
-                    problem.message
-                ));
-                return Ok(None);
+    /// See [`Setup::find`].
+    pub(super) fn find(
+        context: &Context,
+        workspace: &Workspace,
+        tree: &Tree,
+    ) -> Result<Option<Self>, Failure> {
+        match Setup::find(context, workspace, tree) {
+            Ok(setup) => Ok(Some(Self(setup))),
+            Err(failure) if failure.problems.iter().all(|it| it.code == "no-nix") => {
+                for problem in failure.problems {
+                    context.ui.remark(&format!(
+                        "not checked by derivation: {} (--no-nix says that this is meant)",
+                        problem.message
+                    ));
+                }
+                Ok(None)
             }
-        };
-        Ok(Some(Self {
-            nix,
-            stand: Stand::take(workspace.state_directory())?,
-            inputs: inputs(context)?,
-            state: workspace.state_directory().to_owned(),
-        }))
+            Err(failure) => Err(failure),
+        }
     }
 
     /// As [`Judge::find`], unless the user wants none.
@@ -59,11 +50,12 @@ impl Judge {
         unwanted: bool,
         context: &Context,
         workspace: &Workspace,
+        tree: &Tree,
     ) -> Result<Option<Self>, Failure> {
         if unwanted {
             return Ok(None);
         }
-        Self::find(context, workspace)
+        Self::find(context, workspace, tree)
     }
 
     /// What Nix makes of hosts before and after, and the judgement on each.
@@ -79,11 +71,11 @@ impl Judge {
         let task = progress.task("derivations", total);
         let done = |host: &str| task.advance(host);
         let derivations = Derivations {
-            nix: &self.nix,
-            stand: &self.stand,
-            inputs: self.inputs.clone(),
-            jobs: available_parallelism().map_or(1, Into::into),
-            state: &self.state,
+            nix: &self.0.nix,
+            stand: &self.0.stand,
+            inputs: self.0.inputs.clone(),
+            jobs: self.0.jobs,
+            state: &self.0.state,
             done: &done,
         };
         let first = derivations.of(before, hosts)?;
@@ -95,88 +87,47 @@ impl Judge {
             first.clone()
         };
         context.check_interrupted()?;
-        self.tell(context, &first, before, hosts);
-        self.tell(context, &second, after, hosts);
+        tell_failures(context, &first, before, hosts);
+        tell_failures(context, &second, after, hosts);
         Ok(derivations.verdicts(&first, &second))
     }
-
-    /// Says which hosts do not evaluate, each cause once, and which hosts only
-    /// Nix knows.
-    fn tell(&self, context: &Context, results: &Results, tree: &Tree, hosts: &[String]) {
-        let mut causes: BTreeMap<(String, Option<Span>), Vec<&str>> = BTreeMap::new();
-        for (host, result) in &results.hosts {
-            if let Err(refusal) = result {
-                let cause = (refusal.text.clone(), span(refusal, tree));
-                causes.entry(cause).or_default().push(host);
-            }
-        }
-        let problems: Vec<Problem> = causes
-            .into_iter()
-            .map(|((text, span), hosts)| {
-                let hosts = match hosts.as_slice() {
-                    [one] => (*one).to_owned(),
-                    [first, rest @ ..] => format!("{first} and {} more", rest.len()),
-                    [] => String::new(),
-                };
-                let problem = Problem::warning("nix-failed", format!("{hosts}: {text}"));
-                Problem { span, ..problem }
-            })
-            .collect();
-        context.ui.problems(&problems, Some(tree));
-        let modelled: BTreeSet<&str> = hosts.iter().map(String::as_str).collect();
-        let names = results.names.iter().flatten().map(String::as_str);
-        let known: BTreeSet<&str> = names.collect();
-        let unseen: Vec<&str> = known.difference(&modelled).copied().collect();
-        if !unseen.is_empty() {
-            let problem = Problem::warning(
-                "hosts-differ",
-                format!("only Nix sees these hosts: {}", unseen.join(", ")),
-            )
-            .help(
-                "how they are made could not be followed in flake.nix; nothing is proved of them",
-            );
-            context.ui.problems(&[problem], Some(tree));
-        }
-    }
 }
 
-/// The place of a refusal as a span of the tree.
-fn span(refusal: &Refusal, tree: &Tree) -> Option<Span> {
-    let (path, line, column) = refusal.at.as_ref()?;
-    let text = tree.text(path).ok()?;
-    let start = offset_of(&text, *line as usize, *column as usize);
-    let start = u32::try_from(start).ok()?;
-    Some(Span {
-        path: path.clone(),
-        start,
-        end: start,
-    })
-}
-
-/// The inputs that were named on the command line.
-fn inputs(context: &Context) -> Result<BTreeMap<String, Input>, Failure> {
-    let mut inputs = BTreeMap::new();
-    for text in &context.global.override_input {
-        let usage = |what: &str| {
-            Problem::error("bad-input", format!("--override-input {text}: {what}"))
-                .help("write --override-input NAME=DIRECTORY")
-        };
-        let (name, directory) = text.split_once('=').ok_or_else(|| usage("has no `=`"))?;
-        let path = PathBuf::from(directory)
-            .canonicalize()
-            .map_err(|error| usage(&error.to_string()))?;
-        if !path.is_dir() {
-            return Err(usage("not a directory").into());
+/// Says which hosts do not evaluate, each cause once, and which hosts only
+/// Nix knows.
+fn tell_failures(context: &Context, results: &Results, tree: &Tree, hosts: &[String]) {
+    let mut causes: BTreeMap<(String, Option<Span>), Vec<&str>> = BTreeMap::new();
+    for (host, result) in &results.hosts {
+        if let Err(refusal) = result {
+            let cause = (refusal.text.clone(), span(refusal, tree));
+            causes.entry(cause).or_default().push(host);
         }
-        inputs.insert(
-            name.to_owned(),
-            Input {
-                path,
-                nar_hash: None,
-            },
-        );
     }
-    Ok(inputs)
+    let problems: Vec<Problem> = causes
+        .into_iter()
+        .map(|((text, span), hosts)| {
+            let hosts = match hosts.as_slice() {
+                [one] => (*one).to_owned(),
+                [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+                [] => String::new(),
+            };
+            let problem = Problem::warning("nix-failed", format!("{hosts}: {text}"));
+            Problem { span, ..problem }
+        })
+        .collect();
+    context.ui.problems(&problems, Some(tree));
+    let modelled: BTreeSet<&str> = hosts.iter().map(String::as_str).collect();
+    let names = results.names.iter().flatten().map(String::as_str);
+    let known: BTreeSet<&str> = names.collect();
+    let unseen: Vec<&str> = known.difference(&modelled).copied().collect();
+    if !unseen.is_empty() {
+        let problem = Problem::warning(
+            "hosts-differ",
+            format!("only Nix sees these hosts: {}", unseen.join(", ")),
+        )
+        .help("how they are made could not be followed in flake.nix; nothing is proved of them");
+        context.ui.problems(&[problem], Some(tree));
+    }
 }
 
 /// Whether the two judgements contradict each other: then one of them is wrong,

@@ -13,11 +13,13 @@ mod guard;
 mod inventory;
 mod man;
 mod migrate;
+mod nix;
 mod outcome;
 mod proof;
 mod prove;
 mod test;
 mod tour;
+mod validate;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -87,6 +89,8 @@ enum Command {
     Guard,
     /// Is every host of the working tree equal to a revision?
     Prove(prove::Arguments),
+    /// Does every host evaluate and build? Only what has changed is looked at again
+    Validate(validate::Arguments),
     /// Refactor
     #[command(subcommand)]
     Migrate(migrate::Command),
@@ -107,6 +111,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Outcome, Failure> {
         Command::Inventory(arguments) => inventory::run(&arguments, context),
         Command::Guard => guard::run(context),
         Command::Prove(arguments) => prove::run(&arguments, context),
+        Command::Validate(arguments) => validate::run(&arguments, context),
         Command::Migrate(command) => migrate::run(command, context),
         Command::Tour => tour::run(context),
         Command::Doctor => doctor::run(context),

@@ -21,6 +21,8 @@ pub struct Refusal {
     pub text: String,
     /// The place in the tree that is nearest to the cause: file, line, column.
     pub at: Option<(TreePath, u32, u32)>,
+    /// The option whose value failed, as Nix names it.
+    pub option: Option<String>,
     /// The run was interrupted: nothing is known of the host.
     pub interrupted: bool,
 }
@@ -107,14 +109,19 @@ impl Evaluation<'_> {
             self.observer.host(process, &name, &result);
             lock(results).hosts.insert(name, result);
         };
+        let command = |invocation| self.observer.command(process, &hosts, prompt(invocation));
         let outcome = self
             .nix
-            .evaluate(&request, prompt, &mut |event| match event {
+            .evaluate(&request, command, &mut |event| match event {
                 Event::Names(names) => lock(results).names = Some(names),
                 Event::Begin(name) => begun = Some(name),
                 Event::Source(path) => source = Some(path),
                 Event::Host(name, facts) => tell(name, Ok(*facts)),
-                _ => {}
+                Event::ReadSelf(attribute) => {
+                    let host = begun.as_deref().unwrap_or_default();
+                    self.observer.read_self(process, host, &attribute);
+                }
+                Event::Said(_) => {}
             });
         let missing = |hosts: Vec<String>| -> Vec<String> {
             let known = lock(results);
@@ -129,6 +136,7 @@ impl Evaluation<'_> {
                 let text = "Nix ended without a word on it".to_owned();
                 tell(name, Err(plain(text)));
             }
+            self.observer.ended(process, source.as_deref());
             return Vec::new();
         };
         let refusal = self.refusal(error, source.as_deref());
@@ -140,6 +148,7 @@ impl Evaluation<'_> {
         for name in to_blame {
             tell(name, Err(refusal.clone()));
         }
+        self.observer.ended(process, source.as_deref());
         missing(left)
     }
 
@@ -151,6 +160,7 @@ impl Evaluation<'_> {
                 places.extend(self.request.views.values().map(|view| &**view));
                 Refusal {
                     at: nearest(&message, &places),
+                    option: option(&message),
                     text: message.text,
                     interrupted: false,
                 }
@@ -174,10 +184,22 @@ fn nearest(message: &NixMessage, places: &[&Path]) -> Option<(TreePath, u32, u32
     })
 }
 
+/// The innermost option that the message names: "The option `x.y' …", "while
+/// evaluating the option `x.y':".
+fn option(message: &NixMessage) -> Option<String> {
+    let way = message.trace.iter().map(|(text, _)| text);
+    std::iter::once(&message.text).chain(way).find_map(|text| {
+        let (_, rest) = text.split_once("option `")?;
+        let (name, _) = rest.split_once(['\'', '`'])?;
+        (!name.is_empty() && !name.contains(char::is_whitespace)).then(|| name.to_owned())
+    })
+}
+
 fn plain(text: String) -> Refusal {
     Refusal {
         text,
         at: None,
+        option: None,
         interrupted: false,
     }
 }
@@ -191,4 +213,42 @@ fn prompt(invocation: Invocation) -> Invocation {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::nix::Position;
+
+    #[test]
+    fn the_nearest_place_and_option_are_found() {
+        let at = |file: &str| {
+            Some(Position {
+                file: file.to_owned(),
+                line: 3,
+                column: 5,
+            })
+        };
+        let message = NixMessage {
+            text: "undefined variable 'x'".to_owned(),
+            at: at("/nix/store/h-lib/modules.nix"),
+            trace: vec![
+                ("while evaluating 'merge'".to_owned(), at("/t/hosts/a.nix")),
+                (
+                    "while evaluating the option `services.x.enable':".to_owned(),
+                    None,
+                ),
+                (
+                    "while evaluating the option `environment.etc':".to_owned(),
+                    at("/t/b.nix"),
+                ),
+            ],
+        };
+        let found = nearest(&message, &[Path::new("/t")]);
+        assert_eq!(
+            found.map(|(path, ..)| path.to_string()).as_deref(),
+            Some("hosts/a.nix")
+        );
+        assert_eq!(option(&message).as_deref(), Some("services.x.enable"));
+    }
 }

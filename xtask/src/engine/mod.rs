@@ -1,5 +1,10 @@
 //! Carries out what the core decided: bounded workers around foreign programs.
 
+pub mod build;
+pub mod closure;
 pub mod derivations;
 pub mod evaluation;
 pub mod stand;
+pub mod standin;
+pub mod tracer;
+pub mod validation;

@@ -4,6 +4,7 @@
 //! but their contents: strings made from `self` are equal, reads through it see
 //! the tree that stands there.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -76,15 +77,10 @@ impl Stand {
     ///
     /// A file of the tree cannot be read, or the place cannot be written.
     pub fn put(&self, tree: &Tree) -> Result<(), Problem> {
-        let failed = |path: &Path, error: &io::Error| {
-            Problem::error(
-                "no-scratch",
-                format!("{}: {error}", Quoted(path.as_os_str())),
-            )
-        };
         match fs::remove_dir_all(&self.place) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(failed(&self.place, &error));
+                let shown = Quoted(self.place.as_os_str());
+                return Err(Problem::error("no-scratch", format!("{shown}: {error}")));
             }
             _ => {}
         }
@@ -128,6 +124,44 @@ pub fn write_out(tree: &Tree, directory: &Path) -> Result<(), Problem> {
                 .and_then(|mut file| io::Write::write_all(&mut file, &contents)),
         };
         written.map_err(|error| failed(&target, error))?;
+    }
+    Ok(())
+}
+
+/// Makes `count` copies of a tree, `directory/0` and so on, out of links to the
+/// files of one that was written out.
+///
+/// # Errors
+///
+/// The directory cannot be written.
+pub fn link_out(
+    tree: &Tree,
+    written: &Path,
+    directory: &Path,
+    count: usize,
+) -> Result<(), Problem> {
+    let failed = |error: io::Error| {
+        let shown = Quoted(directory.as_os_str());
+        Problem::error("no-scratch", format!("{shown}: {error}"))
+    };
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let mut directories: BTreeSet<PathBuf> = BTreeSet::new();
+    for (path, _) in tree.files() {
+        directories.extend(path.parent().map(|parent| PathBuf::from(parent.as_str())));
+    }
+    for number in 0..count {
+        let copy = directory.join(number.to_string());
+        fs::create_dir_all(&copy).map_err(failed)?;
+        for parent in &directories {
+            fs::create_dir_all(copy.join(parent)).map_err(failed)?;
+        }
+        for (path, _) in tree.files() {
+            // A link to a symbolic link is one to the link itself.
+            fs::hard_link(written.join(path.as_str()), copy.join(path.as_str())).map_err(failed)?;
+        }
     }
     Ok(())
 }

@@ -186,6 +186,17 @@ impl Ui {
         }
     }
 
+    /// One of several JSON values, a line each, if `--json` was given.
+    pub fn line<T: Serialize>(&self, value: &T) {
+        if self.settings.stdout != Stdout::Document {
+            return;
+        }
+        match serde_json::to_string(value) {
+            Ok(text) => self.write_stdout(format!("{text}\n").as_bytes()),
+            Err(error) => self.remark(&format!("a line has no form as JSON: {error}")),
+        }
+    }
+
     /// A JSON document that was asked for as such, `--json` or not.
     pub fn machine_document<T: Serialize>(&self, document: &T) {
         match serde_json::to_string_pretty(document) {

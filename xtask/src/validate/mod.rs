@@ -2,4 +2,5 @@
 
 pub mod reads;
 pub mod record;
+pub mod report;
 pub mod trace;

@@ -20,18 +20,46 @@ pub struct Record {
     /// [`SCHEMA`].
     pub schema: u32,
     /// Digest of all that is not in the tree: Nix, the expression that calls
-    /// it, inputs, and whether the tree is that of a commit.
+    /// it, and inputs.
     pub setting: String,
     /// The commit, if the host asked for it.
     pub revision: Option<String>,
+    /// Whether the tree was that of a commit, if the host may have asked.
+    pub clean: Option<bool>,
     /// What was read, with a digest of what stood there.
     pub reads: BTreeMap<TreePath, (Aspect, String)>,
     /// The outcome.
     pub facts: Facts,
     /// How long it took, in seconds.
     pub seconds: f64,
-    /// Memory of the process at its most, in bytes.
-    pub memory: u64,
+}
+
+/// What a record is held against.
+#[derive(Clone, Copy)]
+pub struct Now<'t> {
+    /// As [`Record::setting`].
+    pub setting: &'t str,
+    /// The commit.
+    pub revision: &'t str,
+    /// Whether the tree is that of the commit.
+    pub clean: bool,
+    /// What stands in the tree.
+    pub digests: &'t Digests<'t>,
+}
+
+/// Whether a file may ask whether its tree is that of a commit, which shows in
+/// the names that `self` has.
+pub fn may_ask_for_commit(text: &str) -> bool {
+    /// Names of attributes that only one of both has.
+    const NAMES: [&str; 5] = ["rev", "shortRev", "revCount", "dirtyRev", "dirtyShortRev"];
+    let word = |c: char| c.is_alphanumeric() || "_'-".contains(c);
+    let mut words = text.split(|c| !word(c)).filter(|word| !word.is_empty());
+    let mut listing = false;
+    words.any(|word| {
+        let asks = NAMES.contains(&word) || listing && word == "self";
+        listing = word == "attrNames" || listing && matches!(word, "inputs" | "builtins" | "lib");
+        asks
+    })
 }
 
 impl Record {
@@ -45,21 +73,22 @@ impl Record {
     }
 
     /// Whether the evaluation would come out the same.
-    pub fn holds(&self, setting: &str, revision: &str, digests: &Digests<'_>) -> bool {
-        self.broken_by(setting, revision, digests).is_none()
+    pub fn holds(&self, now: &Now<'_>) -> bool {
+        self.broken_by(now).is_none()
     }
 
     /// What has changed since, in words; the first that is found.
-    pub fn broken_by(
-        &self,
-        setting: &str,
-        revision: &str,
-        digests: &Digests<'_>,
-    ) -> Option<String> {
-        if self.schema != SCHEMA || self.setting != setting {
+    pub fn broken_by(&self, now: &Now<'_>) -> Option<String> {
+        let digests = now.digests;
+        if self.schema != SCHEMA || self.setting != now.setting {
             return Some("Nix, an input or the lock file".to_owned());
         }
-        if self.revision.as_deref().is_some_and(|it| it != revision) {
+        if self
+            .revision
+            .as_deref()
+            .is_some_and(|it| it != now.revision)
+            || self.clean.is_some_and(|it| it != now.clean)
+        {
             return Some("the commit, which the host asks for".to_owned());
         }
         if self.reads.is_empty() {
@@ -112,6 +141,7 @@ impl Records {
         let same = |other: &Record| {
             other.setting == record.setting
                 && other.revision == record.revision
+                && other.clean == record.clean
                 && other.reads == record.reads
         };
         self.0.retain(|other| !same(other));
@@ -130,6 +160,20 @@ mod tests {
         TreePath::new(text).unwrap()
     }
 
+    fn now<'t>(
+        setting: &'t str,
+        revision: &'t str,
+        clean: bool,
+        digests: &'t Digests<'t>,
+    ) -> Now<'t> {
+        Now {
+            setting,
+            revision,
+            clean,
+            digests,
+        }
+    }
+
     fn record(tree: &Tree) -> Record {
         let mut reads = Reads::default();
         reads.add(path("a"), Aspect::Contents);
@@ -138,10 +182,10 @@ mod tests {
             schema: SCHEMA,
             setting: "s".to_owned(),
             revision: None,
+            clean: None,
             reads: Record::digests(&reads, &Digests::new(tree)),
             facts: Facts::default(),
             seconds: 1.5,
-            memory: 1 << 30,
         }
     }
 
@@ -163,15 +207,42 @@ mod tests {
             (with("gone"), "s", Some("gone")),
             (tree.clone(), "t", Some("Nix, an input or the lock file")),
         ] {
-            let broken = record.broken_by(setting, "r", &Digests::new(&tree));
-            assert_eq!(broken.as_deref(), expect);
+            let digests = Digests::new(&tree);
+            assert_eq!(
+                record
+                    .broken_by(&now(setting, "r", true, &digests))
+                    .as_deref(),
+                expect
+            );
         }
         let asks = Record {
             revision: Some("r".to_owned()),
             ..record
         };
-        assert!(asks.holds("s", "r", &Digests::new(&tree)));
-        assert!(!asks.holds("s", "q", &Digests::new(&tree)));
+        let digests = Digests::new(&tree);
+        assert!(asks.holds(&now("s", "r", true, &digests)));
+        assert!(!asks.holds(&now("s", "q", true, &digests)));
+        let asks = Record {
+            revision: None,
+            clean: Some(true),
+            ..asks
+        };
+        assert!(asks.holds(&now("s", "q", true, &digests)));
+        assert!(!asks.holds(&now("s", "q", false, &digests)));
+    }
+
+    #[test]
+    fn questions_for_the_commit_are_recognised() {
+        for (text, expect) in [
+            ("if self ? rev then 1 else 2", true),
+            ("inherit (self) shortRev;", true),
+            ("lib.attrNames inputs.self", true),
+            ("builtins.attrNames self.nixosConfigurations", true),
+            ("reverseList revision pre-rev", false),
+            ("attrNames hosts; self.outPath", false),
+        ] {
+            assert_eq!(may_ask_for_commit(text), expect, "{text}");
+        }
     }
 
     #[test]

@@ -19,13 +19,28 @@ pub const ARGUMENTS: &[&str] = &[
     "signal=none",
 ];
 
+/// Whether a trace is whole: the first process that it names has ended in it.
+pub fn is_whole(text: &str) -> bool {
+    let Some((first, _)) = text.split_once(' ') else {
+        return false;
+    };
+    // Threads end before the process that they belong to.
+    text.lines().rev().any(|line| {
+        line.strip_prefix(first)
+            .is_some_and(|rest| rest.trim_start().starts_with("+++ "))
+    })
+}
+
 /// What was read below `place`, in the lines of a trace.
 pub fn read<'a>(lines: impl Iterator<Item = &'a str>, place: &Path) -> Reads {
     let mut reads = Reads::default();
     let Some(text) = place.to_str() else {
         return reads;
     };
-    for line in lines.filter(|line| line.contains(text)) {
+    // Names that are not spelled as they are need a closer look.
+    let plain =
+        text.bytes().all(|it| it.is_ascii_graphic()) && !text.contains(['"', '\\', '<', '>']);
+    for line in lines.filter(|line| !plain || line.contains(text)) {
         for (path, aspect) in paths(line) {
             if let Ok(below) = path.strip_prefix(place)
                 && let Some(path) = below.to_str().and_then(TreePath::new)
@@ -94,48 +109,52 @@ fn paths(line: &str) -> Vec<(PathBuf, Aspect)> {
 fn described(text: &str) -> Option<PathBuf> {
     let (_, rest) = text.split_once('<')?;
     let (path, _) = rest.split_once('>')?;
+    let path = unescaped(path)?;
     path.starts_with('/').then(|| PathBuf::from(path))
 }
 
 /// A quoted string with C escapes, and what follows it.
 fn string(quoted: &str) -> Option<(String, &str)> {
-    let mut bytes = Vec::new();
-    let mut rest = quoted.strip_prefix('"')?.as_bytes();
-    loop {
-        let (&byte, after) = rest.split_first()?;
-        rest = after;
-        match byte {
-            b'"' => break,
-            b'\\' => {
-                let (&escaped, after) = rest.split_first()?;
-                rest = after;
-                match escaped {
-                    b'n' => bytes.push(b'\n'),
-                    b't' => bytes.push(b'\t'),
-                    b'r' => bytes.push(b'\r'),
-                    b'v' => bytes.push(0x0b),
-                    b'f' => bytes.push(0x0c),
-                    b'0'..=b'7' => {
-                        let mut value = u32::from(escaped - b'0');
-                        for _ in 0..2 {
-                            match rest.split_first() {
-                                Some((digit @ b'0'..=b'7', after)) => {
-                                    value = value * 8 + u32::from(digit - b'0');
-                                    rest = after;
-                                }
-                                _ => break,
-                            }
-                        }
-                        bytes.push(u8::try_from(value & 0xff).unwrap_or(b'?'));
-                    }
-                    other => bytes.push(other),
+    let inside = quoted.strip_prefix('"')?;
+    let mut escaped = false;
+    let end = inside.find(|c| {
+        let ends = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    })?;
+    let (text, rest) = inside.split_at(end);
+    Some((unescaped(text)?, rest.strip_prefix('"')?))
+}
+
+/// Text without its C escapes.
+fn unescaped(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes().peekable();
+    while let Some(byte) = rest.next() {
+        if byte != b'\\' {
+            bytes.push(byte);
+            continue;
+        }
+        match rest.next()? {
+            b'n' => bytes.push(b'\n'),
+            b't' => bytes.push(b'\t'),
+            b'r' => bytes.push(b'\r'),
+            b'v' => bytes.push(0x0b),
+            b'f' => bytes.push(0x0c),
+            digit @ b'0'..=b'7' => {
+                let mut value = u32::from(digit - b'0');
+                for _ in 0..2 {
+                    let Some(digit) = rest.next_if(|byte| (b'0'..=b'7').contains(byte)) else {
+                        break;
+                    };
+                    value = value * 8 + u32::from(digit - b'0');
                 }
+                bytes.push(u8::try_from(value & 0xff).unwrap_or(b'?'));
             }
             other => bytes.push(other),
         }
     }
-    let text = String::from_utf8(bytes).ok()?;
-    Some((text, std::str::from_utf8(rest).ok()?))
+    String::from_utf8(bytes).ok()
 }
 
 /// The path without `.` and `..`, links not looked at.
@@ -187,6 +206,25 @@ mod tests {
                 ("g", Contents),
             ],
         );
+    }
+
+    #[test]
+    fn places_with_odd_names_are_found() {
+        let line = r#"7 openat(6</it's\40\"a\"\74b\76>, "x", O_RDONLY) = 3
+7 lstat("/it's \"a\"<b>/y", 0x7ff) = 0"#;
+        let reads = read(line.lines(), Path::new("/it's \"a\"<b>"));
+        let found: Vec<_> = reads.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(found, ["x", "y"]);
+    }
+
+    #[test]
+    fn a_trace_without_its_end_is_not_whole() {
+        let whole =
+            "7 open(\"a\")\n8 open(\"b\")\n8 +++ exited with 0 +++\n7 +++ exited with 0 +++\n";
+        assert!(is_whole(whole));
+        for end in [0, 20, 40, whole.len() - 26] {
+            assert!(!is_whole(&whole[..end]), "{end}");
+        }
     }
 
     #[test]

@@ -165,7 +165,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         taxonomy: arguments.grouping.taxonomy(&config)?,
         grouping: arguments.grouping.grouping()?,
         config,
-        judge: Judge::find_unless(arguments.no_nix, context, &workspace)?,
+        judge: Judge::find_unless(arguments.no_nix, context, &workspace, &snapshot.tree)?,
     };
     match lock {
         Some(lock) if arguments.commit => job.one_by_one(&names, snapshot.tree, fleet, &lock),

@@ -180,6 +180,26 @@ impl Git {
         Ok(self.directory.join(one_path(output)))
     }
 
+    /// When HEAD was committed, in seconds since 1970.
+    ///
+    /// # Errors
+    /// git fails: there is no commit.
+    pub fn time(&self) -> Result<i64, GitError> {
+        let output = self.read(&["log", "-1", "--format=%ct"])?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(text.trim().parse().unwrap_or(0))
+    }
+
+    /// How many commits lead to HEAD.
+    ///
+    /// # Errors
+    /// git fails.
+    pub fn count(&self) -> Result<u64, GitError> {
+        let output = self.read(&["rev-list", "--count", "HEAD"])?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(text.trim().parse().unwrap_or(0))
+    }
+
     /// The index below this directory, paths relative to it.
     ///
     /// # Errors

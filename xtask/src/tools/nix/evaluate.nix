@@ -98,7 +98,9 @@ let
         told request.self.attributes // { inherit (source) outPath narHash; }
       );
 
-  lockFile = request.tree + "/flake.lock";
+  # The tree, where it may be read.
+  base = if request.self.kind == "store" then (stored request.tree request.narHash).outPath else request.tree;
+  lockFile = base + "/flake.lock";
   lock =
     if pathExists lockFile then
       fromJSON (readFile lockFile)
@@ -168,8 +170,12 @@ let
     if node.flake or true then called source (node.locked.dir or "") inputs else source
   ) (removeAttrs lock.nodes [ lock.root ]);
 
+  # Directories count for inputs that the flake has.
+  rootFile = import (base + "/flake.nix");
+  locked = lock.nodes.${lock.root}.inputs or { };
   rootInputs =
-    mapAttrs (_: reference: nodes.${nodeOf reference}) (lock.nodes.${lock.root}.inputs or { }) // given;
+    mapAttrs (_: reference: nodes.${nodeOf reference}) locked
+    // intersectAttrs (locked // rootFile.inputs or { } // functionArgs rootFile.outputs) given;
 
   flakeAt = directory: called (sourceOf directory) (request.subdirectory or "") rootInputs;
   flake = flakeAt request.tree;

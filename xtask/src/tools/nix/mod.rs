@@ -117,6 +117,16 @@ impl Nix {
             .args(["--log-format", "internal-json"])
     }
 
+    /// The command that builds a derivation, or fetches its output. The older
+    /// program is used: what the newer one makes of the path of a derivation
+    /// depends on its version.
+    pub fn realisation(&self, derivation: &str, options: &[String]) -> Invocation {
+        Invocation::new(self.program.with_file_name("nix-store"))
+            .args(["--realise", derivation])
+            .args(options)
+            .args(["--log-format", "internal-json"])
+    }
+
     /// The hash of a directory as a lock file would have it (`sha256-…`).
     ///
     /// # Errors

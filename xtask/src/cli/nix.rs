@@ -1,0 +1,169 @@
+//! Nix, and what every command that calls it calls it with.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use serde::Deserialize;
+
+use super::context::Context;
+use super::outcome::Failure;
+use crate::engine::evaluation::Refusal;
+use crate::engine::stand::Stand;
+use crate::engine::standin;
+use crate::problem::{Problem, Span, offset_of};
+use crate::tools::nix::{Input, Nix};
+use crate::tree::{Tree, TreePath};
+use crate::workspace::Workspace;
+
+/// Nix, the place where trees stand, and inputs.
+pub(super) struct Setup {
+    pub nix: Nix,
+    pub stand: Stand,
+    pub inputs: BTreeMap<String, Input>,
+    pub state: PathBuf,
+    /// Options for building.
+    pub build_options: Vec<String>,
+    /// Processes at the same time, unless the user says otherwise.
+    pub jobs: usize,
+}
+
+impl Setup {
+    /// Finds everything.
+    ///
+    /// # Errors
+    ///
+    /// There is no Nix, or an input that was named is no directory.
+    pub(super) fn find(
+        context: &Context,
+        workspace: &Workspace,
+        tree: &Tree,
+    ) -> Result<Self, Failure> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let nix = Nix::find(Arc::clone(&context.runner), &path)?;
+        let state = workspace.state_directory().to_owned();
+        let mut inputs = BTreeMap::new();
+        let mut build_options = Vec::new();
+        if context.global.offline {
+            inputs = stand_in(&nix, &state, tree)?;
+            build_options.extend(standin::BUILD_OPTIONS.iter().map(|it| (*it).to_owned()));
+        }
+        inputs.extend(named(&context.global.override_input)?);
+        Ok(Self {
+            nix,
+            stand: Stand::take(&state)?,
+            inputs,
+            state,
+            build_options,
+            jobs: available_parallelism().map_or(1, Into::into),
+        })
+    }
+}
+
+/// The inputs that were named on the command line.
+fn named(arguments: &[String]) -> Result<BTreeMap<String, Input>, Problem> {
+    let mut inputs = BTreeMap::new();
+    for text in arguments {
+        let usage = |what: &str| {
+            Problem::error("bad-input", format!("--override-input {text}: {what}"))
+                .help("write --override-input NAME=DIRECTORY")
+        };
+        let (name, directory) = text.split_once('=').ok_or_else(|| usage("has no `=`"))?;
+        let path = PathBuf::from(directory)
+            .canonicalize()
+            .map_err(|error| usage(&error.to_string()))?;
+        if !path.is_dir() {
+            return Err(usage("not a directory"));
+        }
+        let nar_hash = None;
+        inputs.insert(name.to_owned(), Input { path, nar_hash });
+    }
+    Ok(inputs)
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Lock {
+    root: String,
+    nodes: BTreeMap<String, Node>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Node {
+    inputs: BTreeMap<String, serde_json::Value>,
+    locked: Option<Reference>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Reference {
+    repo: Option<String>,
+}
+
+/// The stand-in for every input that it can stand for.
+fn stand_in(
+    nix: &Nix,
+    state: &std::path::Path,
+    tree: &Tree,
+) -> Result<BTreeMap<String, Input>, Problem> {
+    let place = standin::unpack(&state.join("standin"))?;
+    let input = Input {
+        nar_hash: Some(hash_of(nix, &place)?),
+        path: place,
+    };
+    let lock = TreePath::new("flake.lock").and_then(|path| tree.read(&path).ok());
+    let Some(lock) = lock else {
+        // Those that the flake does not have count for nothing.
+        let names = standin::REPOSITORIES.iter();
+        return Ok(names
+            .map(|name| ((*name).to_owned(), input.clone()))
+            .collect());
+    };
+    let lock: Lock = serde_json::from_slice(&lock).map_err(|error| {
+        Problem::error("bad-lock", format!("flake.lock: {error}"))
+            .help("`nix flake lock` writes it anew")
+    })?;
+    let root = lock.nodes.get(&lock.root);
+    let names = root.into_iter().flat_map(|root| &root.inputs);
+    let known = names.filter(|(name, reference)| {
+        let node = reference.as_str().and_then(|node| lock.nodes.get(node));
+        let locked = node.and_then(|node| node.locked.as_ref());
+        standin::stands_for(name, locked.and_then(|it| it.repo.as_deref()))
+    });
+    Ok(known
+        .map(|(name, _)| (name.clone(), input.clone()))
+        .collect())
+}
+
+/// The hash of a directory that does not change, made once.
+fn hash_of(nix: &Nix, place: &std::path::Path) -> Result<String, Problem> {
+    let file = place.with_extension("hash");
+    if let Ok(hash) = fs::read_to_string(&file)
+        && hash.starts_with("sha256-")
+        && hash.len() == 51
+    {
+        return Ok(hash);
+    }
+    let hash = nix
+        .hash(place.as_os_str())
+        .map_err(|error| Problem::error("nix-failed", error.to_string()))?;
+    // Half of it would be too short.
+    let _ = fs::write(file, &hash);
+    Ok(hash)
+}
+
+/// The place of a refusal as a span of the tree.
+pub(super) fn span(refusal: &Refusal, tree: &Tree) -> Option<Span> {
+    let (path, line, column) = refusal.at.as_ref()?;
+    let text = tree.text(path).ok()?;
+    let start = offset_of(&text, *line as usize, *column as usize);
+    let start = u32::try_from(start).ok()?;
+    Some(Span {
+        path: path.clone(),
+        start,
+        end: start,
+    })
+}

@@ -1,0 +1,293 @@
+//! `validate`: does every host evaluate and build?
+
+mod show;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::context::Context;
+use super::fleet::{Reader, select};
+use super::nix::Setup;
+use super::outcome::{Failure, Outcome};
+use crate::engine::build::{Builds, Built};
+use crate::engine::tracer::Tracer;
+use crate::engine::validation::{Commit, Outcome as Evaluated, Validation};
+use crate::inventory::Inventory;
+use crate::problem::Problem;
+use crate::proof::derivation::Facts;
+use crate::taxonomy::Taxonomy;
+use crate::tree::Tree;
+use crate::validate::report::{self, Row};
+use show::{Event, failure, word};
+
+/// What is checked of each host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Task {
+    /// The toplevel derivation can be made: everything is evaluated
+    Eval,
+    /// It can be built
+    Build,
+}
+
+impl Task {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Eval => "eval",
+            Self::Build => "build",
+        }
+    }
+}
+
+/// A part of all hosts: `2/4` is the second of four.
+#[derive(Debug, Clone, Copy)]
+struct Shard {
+    index: usize,
+    count: usize,
+}
+
+impl std::str::FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let usage = || "write I/N, with I from 1 to N".to_owned();
+        let (index, count) = text.split_once('/').ok_or_else(usage)?;
+        let index = index.parse().map_err(|_| usage())?;
+        let count = count.parse().map_err(|_| usage())?;
+        if index == 0 || index > count {
+            return Err(usage());
+        }
+        Ok(Self { index, count })
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Only these hosts
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<String>,
+    /// Only hosts of this rollout stage
+    #[arg(long, value_name = "N")]
+    stage: Option<u32>,
+    /// Only hosts for which something they read has changed since a revision
+    #[arg(long, value_name = "REV")]
+    affected: Option<String>,
+    /// Only these tasks
+    #[arg(long, value_enum, value_name = "TASK", value_delimiter = ',', default_values_t = [Task::Eval, Task::Build])]
+    only: Vec<Task>,
+    /// Processes at the same time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Only a part of the hosts, as for one of several machines
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// Build on these machines, as nix.conf's `builders` has it
+    #[arg(long, value_name = "BUILDERS")]
+    builders: Option<String>,
+    /// Evaluate every host, whatever is known of earlier runs
+    #[arg(long)]
+    fresh: bool,
+    /// Write a JUnit report
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Print annotations for GitHub's log
+    #[arg(long)]
+    github: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, Failure> {
+    let started = Instant::now();
+    let workspace = context.workspace()?;
+    let (snapshot, config) = context.read(&workspace)?;
+    let tree = &snapshot.tree;
+    let fleet = Reader::new().load_told(tree, context)?;
+    let mut hosts: Vec<String> = select(&fleet, &arguments.hosts)?
+        .iter()
+        .map(|host| host.name.clone())
+        .collect();
+    if let Some(stage) = arguments.stage {
+        let inventory = Inventory::take(&fleet, tree, &Taxonomy::embedded(), &config);
+        let staged = |name: &String| {
+            let mut all = inventory.hosts.iter();
+            all.any(|host| host.name == *name && host.stage == Some(stage))
+        };
+        hosts.retain(staged);
+        if hosts.is_empty() {
+            return Err(
+                Problem::error("no-hosts", format!("no host is of stage {stage}"))
+                    .help("`cargo xtask inventory` shows the stage of each")
+                    .into(),
+            );
+        }
+    }
+    let setup = Setup::find(context, &workspace, tree)?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let tracer = Tracer::find(&*context.runner, &path);
+    if tracer.is_none() {
+        context.ui.remark(
+            "strace is not there or may not trace: every host is evaluated, whatever has changed",
+        );
+    }
+    let commit = context.commit(&workspace)?;
+    let count = || workspace.git().and_then(|git| git.count().ok());
+    let job = Job {
+        count: &count,
+        arguments,
+        context,
+        tree,
+        setup: &setup,
+        tracer: tracer.as_ref().filter(|_| !arguments.fresh),
+        recorder: tracer.as_ref(),
+        commit,
+    };
+    if let Some(revision) = &arguments.affected {
+        let before = workspace.snapshot_at(revision)?;
+        let affected = job.affected(&before.tree, &hosts);
+        hosts.retain(|host| affected.contains(host));
+    }
+    if let Some(Shard { index, count }) = arguments.shard {
+        let mine = |number: usize| number % count == index - 1;
+        let all = std::mem::take(&mut hosts).into_iter().enumerate();
+        hosts = all.filter(|(at, _)| mine(*at)).map(|(_, it)| it).collect();
+    }
+    let rows = job.run(&hosts)?;
+    job.finish(&hosts, rows, started)
+}
+
+struct Job<'a> {
+    arguments: &'a Arguments,
+    context: &'a Context,
+    tree: &'a Tree,
+    setup: &'a Setup,
+    /// Whose records count.
+    tracer: Option<&'a Tracer>,
+    /// Who makes records.
+    recorder: Option<&'a Tracer>,
+    commit: Commit,
+    /// How many commits lead to it.
+    count: &'a (dyn Fn() -> Option<u64> + Sync),
+}
+
+impl Job<'_> {
+    fn jobs(&self) -> usize {
+        self.arguments.jobs.map_or(self.setup.jobs, usize::from)
+    }
+
+    fn validation<'v>(&'v self, done: &'v (dyn Fn(&str, &Evaluated) + Sync)) -> Validation<'v> {
+        Validation {
+            nix: &self.setup.nix,
+            stand: &self.setup.stand,
+            tracer: self.recorder,
+            use_records: self.tracer.is_some(),
+            inputs: self.setup.inputs.clone(),
+            jobs: self.jobs(),
+            state: &self.setup.state,
+            count: self.count,
+            done,
+        }
+    }
+
+    /// Hosts that a change since an earlier state may reach.
+    fn affected(&self, before: &Tree, hosts: &[String]) -> Vec<String> {
+        let validation = self.validation(&|_, _| {});
+        validation.affected(before, self.tree, &self.commit, hosts)
+    }
+
+    /// All tasks of these hosts, told as they come.
+    fn run(&self, hosts: &[String]) -> Result<Vec<Row>, Failure> {
+        let context = self.context;
+        context.ui.line(&Event::Started {
+            schema: "validate/1",
+            hosts: hosts.iter().map(String::as_str).collect(),
+            tasks: self.arguments.only.clone(),
+            nix: self.setup.nix.version().to_string(),
+            traced: self.tracer.is_some(),
+        });
+        let total = u64::try_from(hosts.len()).unwrap_or(u64::MAX);
+        let progress = context.ui.progress();
+        let task = progress.task("eval", total);
+        let done = |host: &str, outcome: &Evaluated| {
+            task.advance(host);
+            self.tell_evaluation(host, outcome);
+        };
+        let outcomes = self
+            .validation(&done)
+            .evaluate(self.tree, &self.commit, hosts)?;
+        drop(task);
+        context.check_interrupted()?;
+        let mut rows: Vec<Row> = outcomes
+            .iter()
+            .map(|(host, outcome)| Row {
+                host: host.clone(),
+                task: Task::Eval.name(),
+                failure: outcome.result.as_ref().err().map(failure),
+                seconds: outcome.seconds,
+                cached: outcome.cached,
+            })
+            .collect();
+        if self.arguments.only.contains(&Task::Build) {
+            rows.extend(self.build(&outcomes)?);
+        }
+        Ok(rows)
+    }
+
+    fn build(&self, outcomes: &BTreeMap<String, Evaluated>) -> Result<Vec<Row>, Failure> {
+        let wanted: Vec<(String, String, String)> = outcomes
+            .iter()
+            .filter_map(|(host, outcome)| {
+                let facts: &Facts = outcome.result.as_ref().ok()?;
+                Some((
+                    host.clone(),
+                    facts.derivation.clone()?,
+                    facts.output.clone()?,
+                ))
+            })
+            .collect();
+        let total = u64::try_from(wanted.len()).unwrap_or(u64::MAX);
+        let progress = self.context.ui.progress();
+        let task = progress.task("build", total);
+        let done = |host: &str, built: &Built| {
+            task.advance(host);
+            let problem = built
+                .failure
+                .as_ref()
+                .map(|text| Problem::error("build-failed", format!("{host}: {text}")));
+            self.context.ui.problems(problem.as_slice(), None);
+            self.context.ui.line(&Event::Task {
+                host,
+                task: Task::Build.name(),
+                outcome: word(built.failure.is_none()),
+                cached: built.cached,
+                seconds: built.seconds,
+                derivation: None,
+                problem,
+                option: None,
+                changed: None,
+            });
+        };
+        let mut options = self.setup.build_options.clone();
+        if let Some(builders) = &self.arguments.builders {
+            options.extend(["--builders".to_owned(), builders.clone()]);
+        }
+        let builds = Builds {
+            nix: &self.setup.nix,
+            options,
+            jobs: self.jobs(),
+            done: &done,
+        };
+        let built = builds.run(&wanted);
+        self.context.check_interrupted()?;
+        let rows = built.into_iter().map(|(host, built)| Row {
+            host,
+            task: Task::Build.name(),
+            failure: built.failure.map(|text| report::Failure { text, at: None }),
+            seconds: built.seconds,
+            cached: built.cached,
+        });
+        Ok(rows.collect())
+    }
+}

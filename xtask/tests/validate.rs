@@ -1,0 +1,326 @@
+//! `validate` with real Nix and the offline stand-in.
+//!
+//! Without Nix, or without strace where records are needed, the tests report
+//! themselves as skipped.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros
+)]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use common::Repository;
+use serde_json::Value;
+use xtask::validate::record::Records;
+
+const FLAKE: &str = r#"{
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+  outputs = { self, nixpkgs }: {
+    nixosConfigurations = nixpkgs.lib.mapAttrs (
+      name: _:
+      nixpkgs.lib.nixosSystem {
+        specialArgs = { inherit self; };
+        modules = [
+          ./common.nix
+          (./hosts + "/${name}")
+          { nixpkgs.hostPlatform = "x86_64-linux"; networking.hostName = name; }
+        ];
+      }
+    ) (builtins.readDir ./hosts);
+  };
+}
+"#;
+
+/// Three hosts: one plain, one that copies files, one that asks for its commit.
+fn fleet() -> Option<Repository> {
+    common::need::need_program("nix")?;
+    common::need::need_program("strace")?;
+    Some(Repository::new(&[
+        ("flake.nix", FLAKE),
+        ("README.md", "hello\n"),
+        (
+            "common.nix",
+            "{\n  system.stateVersion = \"25.11\";\n  networking.domain = \"fleet.example\";\n  boot.loader.grub.device = \"/dev/sda\";\n  fileSystems.\"/\" = { device = \"/dev/sda1\"; fsType = \"ext4\"; };\n}\n",
+        ),
+        (
+            "hosts/web/default.nix",
+            "{ pkgs, ... }: {\n  imports = [ ./extra.nix ];\n  environment.systemPackages = [ pkgs.hello ];\n}\n",
+        ),
+        (
+            "hosts/web/extra.nix",
+            "{ networking.firewall.enable = true; }\n",
+        ),
+        ("hosts/web/notes.txt", "not read\n"),
+        (
+            "hosts/files/default.nix",
+            "{\n  environment.etc.banner.source = ./banner;\n  environment.etc.motd.text = builtins.readFile ./data/motd;\n  environment.etc.tree.source = ./data;\n}\n",
+        ),
+        ("hosts/files/banner", "welcome\n"),
+        ("hosts/files/data/motd", "today\n"),
+        ("hosts/files/data/more", "more\n"),
+        (
+            "hosts/asks/default.nix",
+            "{ self, ... }: { environment.etc.revision.text = self.rev or \"dirty\"; }\n",
+        ),
+    ]))
+}
+
+struct Said {
+    status: i32,
+    err: String,
+    lines: Vec<Value>,
+}
+
+impl Said {
+    fn task(&self, host: &str) -> &Value {
+        let mut lines = self.lines.iter();
+        lines
+            .find(|it| it["event"] == "task" && it["host"] == host && it["task"] == "eval")
+            .unwrap_or_else(|| panic!("nothing of {host}: {}", self.err))
+    }
+
+    fn evaluated(&self) -> Vec<&str> {
+        let tasks = self.lines.iter().filter(|it| it["event"] == "task");
+        let mut hosts: Vec<&str> = tasks
+            .filter(|it| it["cached"] == false)
+            .map(|it| it["host"].as_str().unwrap())
+            .collect();
+        hosts.sort_unstable();
+        hosts
+    }
+
+    fn derivations(&self) -> BTreeMap<String, String> {
+        let tasks = self.lines.iter().filter(|it| it["event"] == "task");
+        tasks
+            .filter_map(|it| {
+                let derivation = it["derivation"].as_str()?.to_owned();
+                Some((it["host"].as_str().unwrap().to_owned(), derivation))
+            })
+            .collect()
+    }
+}
+
+fn validate(root: &Path, args: &[&str]) -> Said {
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args([
+            "validate",
+            "--offline",
+            "--json",
+            "--only",
+            "eval",
+            "--repo",
+        ])
+        .arg(root)
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    Said {
+        status: output.status.code().unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+        lines: text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect(),
+    }
+}
+
+/// What real Nix makes of the committed tree.
+fn by_nix(repository: &Repository, host: &str) -> String {
+    let standin = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nix/standin");
+    // A flake cannot stand at a path that is no URL.
+    let plain = repository.outside().join("plain");
+    if !plain.exists() {
+        repository.git(&["clone", "--quiet", ".", plain.to_str().unwrap()]);
+    }
+    let output = Command::new("nix")
+        .args([
+            "--extra-experimental-features",
+            "nix-command flakes",
+            "eval",
+            "--raw",
+        ])
+        .args(["--no-write-lock-file", "--override-input", "nixpkgs"])
+        .arg(format!(
+            "path:{}",
+            standin.canonicalize().unwrap().display()
+        ))
+        .arg(format!(
+            ".#nixosConfigurations.{host}.config.system.build.toplevel.drvPath"
+        ))
+        .current_dir(plain)
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn only_what_changed_is_evaluated_again() {
+    let Some(repository) = fleet() else { return };
+    let root = repository.root();
+    let first = validate(&root, &[]);
+    assert_eq!(first.status, 0, "{}", first.err);
+    assert_eq!(first.evaluated(), ["asks", "files", "web"], "{}", first.err);
+    assert_eq!(validate(&root, &[]).evaluated(), [""; 0]);
+    // Another commit is a change for the host that asks for it.
+    repository.write("README.md", "changed\n");
+    repository.commit("unrelated");
+    assert_eq!(validate(&root, &[]).evaluated(), ["asks"]);
+    repository.write("hosts/web/notes.txt", "still not read\n");
+    assert_eq!(validate(&root, &[]).evaluated(), ["asks"]);
+    for (file, host) in [
+        ("hosts/web/extra.nix", "web"),
+        ("hosts/files/banner", "files"),
+        ("hosts/files/data/more", "files"),
+    ] {
+        repository.write(file, "{ }\n");
+        let said = validate(&root, &[]);
+        assert_eq!(said.evaluated(), [host], "{file}: {}", said.err);
+        assert_eq!(said.task(host)["changed"], file);
+    }
+    // A file that appears where one was looked for, or in a directory that was listed.
+    repository.write("hosts/files/data/new", "new\n");
+    repository.git(&["add", "."]);
+    assert_eq!(validate(&root, &[]).evaluated(), ["files"]);
+    repository.write("hosts/late/default.nix", "{ }\n");
+    repository.git(&["add", "."]);
+    assert_eq!(
+        validate(&root, &[]).evaluated(),
+        ["asks", "files", "late", "web"]
+    );
+    // What was known before is known still.
+    repository.git(&["reset", "--quiet", "--hard", "HEAD^"]);
+    assert_eq!(validate(&root, &[]).evaluated(), [""; 0]);
+}
+
+#[test]
+fn derivations_are_those_of_nix() {
+    let Some(repository) = fleet() else { return };
+    let said = validate(&repository.root(), &[]);
+    let derivations = said.derivations();
+    assert_eq!(derivations.len(), 3, "{}", said.err);
+    for (host, derivation) in derivations {
+        assert_eq!(derivation, by_nix(&repository, &host), "{host}");
+    }
+}
+
+#[test]
+fn one_bad_host_fails_alone_with_file_line_and_option() {
+    let Some(repository) = fleet() else { return };
+    repository.write(
+        "hosts/web/extra.nix",
+        "{ pkgs, ... }:\n{\n  environment.systemPackages = [ pkgs.no-such-thing-at-all ];\n}\n",
+    );
+    let said = validate(&repository.root(), &[]);
+    assert_eq!(said.status, 1, "{}", said.err);
+    let last = said.lines.last().unwrap();
+    assert_eq!((&last["passed"], &last["failed"]), (&2.into(), &1.into()));
+    assert!(
+        said.err.contains("hosts/web/extra.nix:3:") && said.err.contains("eval-failed: web: "),
+        "{}",
+        said.err
+    );
+    assert_eq!(said.task("web")["option"], "environment.systemPackages");
+    // What failed is looked at again.
+    assert!(
+        validate(&repository.root(), &[])
+            .evaluated()
+            .contains(&"web")
+    );
+}
+
+/// What a host has read, by its record.
+fn reads(root: &Path, derivation: &str) -> BTreeSet<String> {
+    let directory = root.join(".git/fleet/evaluations");
+    let files = std::fs::read_dir(directory).unwrap();
+    let records = files.flat_map(|file| {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        Records::read(&bytes).0
+    });
+    records
+        .filter(|record| record.facts.derivation.as_deref() == Some(derivation))
+        .flat_map(|record| record.reads.into_keys())
+        .map(|path| path.to_string())
+        .collect()
+}
+
+#[test]
+fn poison_in_files_that_were_not_read_changes_nothing() {
+    let Some(repository) = fleet() else { return };
+    let root = repository.root();
+    let before = validate(&root, &[]).derivations();
+    assert_eq!(before.len(), 3);
+    let files = repository.git(&["ls-files"]).stdout;
+    let files: Vec<String> = String::from_utf8(files)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    for (host, derivation) in before {
+        let read = reads(&root, &derivation);
+        assert!(read.contains("flake.nix"), "{host}: {read:?}");
+        for file in files.iter().filter(|file| !read.contains(*file)) {
+            repository.write(file, "throw \"poison\"\n");
+        }
+        repository.git(&["commit", "--quiet", "--all", "--message", "poison"]);
+        let said = validate(&root, &["--fresh", "--host", &host]);
+        if host != "asks" {
+            assert_eq!(
+                said.derivations().get(&host),
+                Some(&derivation),
+                "{}",
+                said.err
+            );
+        }
+        assert_eq!(said.status, 0, "{host}: {}", said.err);
+        repository.git(&["reset", "--quiet", "--hard", "HEAD^"]);
+        for file in files.iter().filter(|file| read.contains(*file)) {
+            let text = std::fs::read_to_string(root.join(file)).unwrap();
+            repository.write(file, &format!("{text}\n"));
+            let said = validate(&root, &["--host", &host]);
+            assert_eq!(said.evaluated(), [host.as_str()], "{file}");
+            repository.write(file, &text);
+        }
+    }
+}
+
+#[test]
+fn rubbish_in_the_records_never_counts() {
+    let Some(repository) = fleet() else { return };
+    let root = repository.root();
+    let right = validate(&root, &[]).derivations();
+    let directory = root.join(".git/fleet/evaluations");
+    let damage: [fn(&mut Vec<u8>); 3] = [
+        |bytes| bytes.truncate(bytes.len() / 2),
+        |bytes| *bytes = b"rubbish".to_vec(),
+        |bytes| {
+            let at = bytes
+                .windows(11)
+                .position(|it| it == b"/nix/store/")
+                .unwrap();
+            bytes[at + 11] ^= 1;
+        },
+    ];
+    for damage in damage {
+        for file in std::fs::read_dir(&directory).unwrap() {
+            let file = file.unwrap().path();
+            let mut bytes = std::fs::read(&file).unwrap();
+            damage(&mut bytes);
+            std::fs::write(&file, bytes).unwrap();
+        }
+        let said = validate(&root, &[]);
+        assert_eq!(said.evaluated(), ["asks", "files", "web"]);
+        assert_eq!(said.derivations(), right);
+    }
+    std::fs::remove_dir_all(&directory).unwrap();
+    assert_eq!(validate(&root, &[]).derivations(), right);
+}
