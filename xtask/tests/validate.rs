@@ -107,15 +107,12 @@ impl Said {
 }
 
 fn validate(root: &Path, args: &[&str]) -> Said {
+    run(root, &[args, &["--offline"]].concat())
+}
+
+fn run(root: &Path, args: &[&str]) -> Said {
     let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .args([
-            "validate",
-            "--offline",
-            "--json",
-            "--only",
-            "eval",
-            "--repo",
-        ])
+        .args(["validate", "--json", "--only", "eval", "--repo"])
         .arg(root)
         .args(args)
         .stdin(Stdio::null())
@@ -132,30 +129,11 @@ fn validate(root: &Path, args: &[&str]) -> Said {
     }
 }
 
-/// What real Nix makes of the committed tree.
-fn by_nix(repository: &Repository, host: &str) -> String {
-    let standin = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nix/standin");
-    // A flake cannot stand at a path that is no URL.
-    let plain = repository.outside().join("plain");
-    if !plain.exists() {
-        repository.git(&["clone", "--quiet", ".", plain.to_str().unwrap()]);
-    }
+fn nix(directory: &Path, args: &[&str]) -> String {
     let output = Command::new("nix")
-        .args([
-            "--extra-experimental-features",
-            "nix-command flakes",
-            "eval",
-            "--raw",
-        ])
-        .args(["--no-write-lock-file", "--override-input", "nixpkgs"])
-        .arg(format!(
-            "path:{}",
-            standin.canonicalize().unwrap().display()
-        ))
-        .arg(format!(
-            ".#nixosConfigurations.{host}.config.system.build.toplevel.drvPath"
-        ))
-        .current_dir(plain)
+        .args(["--extra-experimental-features", "nix-command flakes"])
+        .args(args)
+        .current_dir(directory)
         .output()
         .unwrap();
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -205,11 +183,30 @@ fn only_what_changed_is_evaluated_again() {
 #[test]
 fn derivations_are_those_of_nix() {
     let Some(repository) = fleet() else { return };
-    let said = validate(&repository.root(), &[]);
-    let derivations = said.derivations();
-    assert_eq!(derivations.len(), 3, "{}", said.err);
-    for (host, derivation) in derivations {
-        assert_eq!(derivation, by_nix(&repository, &host), "{host}");
+    // A flake cannot stand at a path that is no URL, and its lock has to be
+    // committed, or the tree counts as changed.
+    let plain = repository.outside().join("plain");
+    repository.git(&["clone", "--quiet", ".", plain.to_str().unwrap()]);
+    let standin = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nix/standin");
+    let standin = format!("path:{}", standin.canonicalize().unwrap().display());
+    nix(
+        &plain,
+        &["flake", "lock", "--override-input", "nixpkgs", &standin],
+    );
+    let plain_path = plain.to_str().unwrap();
+    repository.git(&["-C", plain_path, "add", "flake.lock"]);
+    repository.git(&["-C", plain_path, "commit", "--quiet", "--message", "lock"]);
+    for round in ["clean", "dirty"] {
+        let said = run(&plain, &[]);
+        let derivations = said.derivations();
+        assert_eq!(derivations.len(), 3, "{}", said.err);
+        for (host, derivation) in derivations {
+            let attribute =
+                format!(".#nixosConfigurations.{host}.config.system.build.toplevel.drvPath");
+            let by_nix = nix(&plain, &["eval", "--raw", &attribute]);
+            assert_eq!(derivation, by_nix, "{host}, {round}");
+        }
+        std::fs::write(plain.join("README.md"), "another\n").unwrap();
     }
 }
 
