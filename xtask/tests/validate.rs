@@ -321,3 +321,70 @@ fn rubbish_in_the_records_never_counts() {
     std::fs::remove_dir_all(&directory).unwrap();
     assert_eq!(validate(&root, &[]).derivations(), right);
 }
+
+/// Processes that have a directory in their command line.
+fn processes_at(directory: &Path) -> usize {
+    let needle = directory.to_str().unwrap();
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok())
+        .filter(|line| String::from_utf8_lossy(line).contains(needle))
+        .count()
+}
+
+#[test]
+fn a_killed_run_leaves_no_process_and_no_wrong_record() {
+    let Some(repository) = fleet() else { return };
+    let root = repository.root();
+    let right = validate(&root, &["--fresh"]).derivations();
+    // Longer than this test would wait.
+    let slow = "{ environment.etc.slow.text = let count = builtins.genList (x: x); add = builtins.foldl' (a: b: a + b); in toString (builtins.foldl' (a: _: add a (count 100000)) 0 (count 10000)); }\n";
+    let mut running = 0;
+    for moment in [30, 120, 250, 400, 600, 900] {
+        repository.write("hosts/web/extra.nix", slow);
+        let mut child = Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(["validate", "--offline", "--only", "eval", "--repo"])
+            .arg(&root)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(moment));
+        running += processes_at(repository.outside()).saturating_sub(1);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let mut left = 1;
+        for _ in 0..100 {
+            left = processes_at(repository.outside());
+            if left == 0 {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        assert_eq!(left, 0, "killed after {moment} ms");
+        repository.write(
+            "hosts/web/extra.nix",
+            "{ networking.firewall.enable = true; }\n",
+        );
+        let said = validate(&root, &[]);
+        assert_eq!(said.derivations(), right, "{moment}: {}", said.err);
+    }
+    assert!(running > 0, "nothing was running when it was killed");
+}
+
+#[test]
+fn two_runs_at_once_are_both_right() {
+    let Some(repository) = fleet() else { return };
+    let root = repository.root();
+    let right = validate(&root, &["--fresh"]).derivations();
+    std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..3)
+            .map(|_| scope.spawn(|| validate(&root, &["--fresh"]).derivations()))
+            .collect();
+        for run in runs {
+            assert_eq!(run.join().unwrap(), right);
+        }
+    });
+    assert_eq!(validate(&root, &[]).evaluated(), [""; 0]);
+}

@@ -96,11 +96,40 @@ fn expression(invocation: &Invocation) -> duct::Expression {
             None => expression.env_remove(name),
         };
     }
-    expression.before_spawn(|command| {
+    let dies_with_us = !invocation.shielded;
+    expression.before_spawn(move |command| {
         command.process_group(0);
+        if dies_with_us {
+            end_with_parent(command);
+        }
         Ok(())
     })
 }
+
+/// A child that nobody waits for any more, because this process was killed, ends
+/// too.
+#[cfg(target_os = "linux")]
+fn end_with_parent(command: &mut std::process::Command) {
+    let parent = rustix::process::getpid();
+    let prepare = move || {
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        // It may be gone already.
+        if rustix::process::getppid() != Some(parent) {
+            return Err(io::Error::other("the parent has ended"));
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec it makes two system calls and touches no
+    // memory of other threads.
+    #[allow(unsafe_code)]
+    unsafe {
+        command.pre_exec(prepare);
+    }
+}
+
+/// Only Linux tells children of their parent's end.
+#[cfg(not(target_os = "linux"))]
+fn end_with_parent(_: &mut std::process::Command) {}
 
 fn start_failure(error: &io::Error) -> Failure {
     if error.kind() == io::ErrorKind::NotFound {
