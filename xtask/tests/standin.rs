@@ -273,3 +273,27 @@ fn a_host_builds() {
     assert_eq!(switch.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&switch.stderr).contains("dry-activate"));
 }
+
+#[test]
+fn activation_on_a_target() {
+    // A root made by scripts/testbed/root.sh.
+    let Some(target) = need::need_directory("FLEET_TEST_TARGET") else {
+        return;
+    };
+    for program in ["systemd-nspawn", "nix-build"] {
+        if need::need_program(program).is_none() {
+            return;
+        }
+    }
+    let output = Command::new(root().join("scripts/testbed/activation.sh"))
+        .arg(target)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(said.matches("ok: ").count() > 40, "{said}");
+}

@@ -264,7 +264,7 @@ in
       view path table.tree (grow byValue path table.tree definitions);
   };
 
-  # The same definitions, as a set of what is really defined.
+  # The same definitions, as a set of what is really defined, defaults left out.
   definitions =
     undeclared:
     let
@@ -273,7 +273,11 @@ in
         lib.filterAttrs (_: value: value != { }) (
           mapAttrs (
             _: node: if node ? below then strict node.below else { value = node.option.mergedValue; }
-          ) (lib.filterAttrs (_: node: node ? below || node.option.isDefined) tree)
+          ) (
+            lib.filterAttrs (
+              _: node: node ? below || node.option.isDefined && node.option.highestPrio < 1500
+            ) tree
+          )
         );
     in
     strict (
