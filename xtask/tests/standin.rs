@@ -233,7 +233,7 @@ fn what_nixpkgs_refuses_is_refused() {
         "hosts/bellows/hardware.nix",
         "fileSystems.\"/\" =",
         "fileSystems.\"/root\" =",
-        "does not specify your root file system",
+        "says nothing of the root file system",
     );
 }
 

@@ -80,7 +80,7 @@ let
           config;
     in
     if structured && strange != { } then
-      throw "Module `${key}' has an unsupported attribute `${head (builtins.attrNames strange)}'. This is caused by introducing a top-level `config' or `options' attribute. Add configuration attributes immediately on the top level instead, or move all of them into the explicit `config' attribute."
+      throw "Module `${key}' has an unsupported attribute `${head (builtins.attrNames strange)}': beside `config' or `options' there can be no definitions; they belong into `config'."
     else
       {
         file = toString module._file or file;
@@ -131,9 +131,9 @@ let
       else if kind == "if" || kind == "override" then
         normal file key { config = module; }
       else
-        throw "Could not load a value as a module, because it is of type \"${kind}\", in file ${file}."
+        throw "A value of type \"${kind}\" is no module, in file ${file}."
     else if isList module then
-      throw "Module imports can't be nested lists, in file ${file}."
+      throw "A list is no module: `imports' are not nested, in file ${file}."
     else
       let
         place = toString module;
@@ -170,7 +170,7 @@ let
         else if isAttrs module && module ? key then
           toString module.key
         else if isAttrs module && !(module ? outPath) || isFunction module then
-          throw "A disabledModules item without a key in ${file}: only paths, strings and modules with a `key' can be disabled."
+          throw "disabledModules in ${file}: what has neither a path nor a `key' cannot be disabled."
         else
           toString module;
       disabled = concatMap (from: map (keyOf from.file) from.disabled) (
@@ -239,7 +239,7 @@ let
         ++ definitions;
       merged =
         if option.readOnly or false && length all' > 1 then
-          throw "The option `${showOption path}' is read-only, but it's set multiple times. Definition values:${lib.showDefs all'}"
+          throw "The option `${showOption path}' is read-only, and yet it is set more than once. Definition values:${lib.showDefs all'}"
         else
           mergeDefinitions path option.type all';
       value =

@@ -112,7 +112,7 @@ rec {
     else if definitions == [ ] then
       throw "The option `${showOption path}' is not defined."
     else
-      throw "The option `${showOption path}' is defined multiple times while it's expected to be unique.\nDefinition values:${showDefs definitions}";
+      throw "The option `${showOption path}' is defined more than once, and can have one definition only. Definition values:${showDefs definitions}";
   mergeUniqueOption =
     {
       message ? "",
@@ -122,7 +122,7 @@ rec {
     if length definitions == 1 then
       merge path definitions
     else
-      throw "The option `${showOption path}' is defined multiple times while it's expected to be unique.\n${message}\nDefinition values:${showDefs definitions}";
+      throw "The option `${showOption path}' is defined more than once, and can have one definition only. ${message} Definition values:${showDefs definitions}";
   mergeEqualOption =
     path: definitions:
     if definitions == [ ] then

@@ -166,7 +166,7 @@ rec {
         else if type.emptyValue ? value then
           type.emptyValue.value
         else
-          throw "The option `${lib.showOption path}' was accessed but has no value defined. Try setting the option.";
+          throw "The option `${lib.showOption path}' was accessed but has no value defined.";
     in
     {
       inherit isDefined mergedValue;

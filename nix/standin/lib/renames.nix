@@ -47,7 +47,7 @@ in
     {
       options = setAttrByPath path (mkOption {
         visible = false;
-        apply = _: throw "The option `${showOption path}' can no longer be used since it's been removed. ${why}";
+        apply = _: throw "The option `${showOption path}' was removed. ${why}";
       });
       config.assertions =
         let
@@ -56,7 +56,7 @@ in
         [
           {
             assertion = !option.isDefined;
-            message = "The option definition `${showOption path}' in ${lib.showFiles option.files} no longer has any effect; please remove it.\n${why}";
+            message = "The option `${showOption path}' was removed, and ${lib.showFiles option.files} still sets it. ${why}";
           }
         ];
     };

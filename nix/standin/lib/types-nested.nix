@@ -114,7 +114,7 @@ let
         else if nulls == definitions || builtins.length nulls == builtins.length definitions then
           null
         else
-          throw "The option `${lib.showOption path}' is defined both null and not null, in ${lib.showFiles (lib.getFiles definitions)}.";
+          throw "The option `${lib.showOption path}' is null in one definition and not in another, in ${lib.showFiles (lib.getFiles definitions)}.";
       emptyValue.value = null;
       inherit (element) getSubOptions getSubModules;
       substSubModules = modules: nullOr (element.substSubModules modules);

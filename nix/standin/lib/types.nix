@@ -160,7 +160,7 @@ in
   bool = scalar "bool" "boolean" isBool;
   boolByOr = mkOptionType {
     name = "boolByOr";
-    description = "boolean (merged using or)";
+    description = "boolean, true if any definition is";
     check = isBool;
     merge = _: definitions: builtins.any (value: value) (lib.getValues definitions);
   };
@@ -206,7 +206,7 @@ in
   );
   singleLineStr = mkOptionType {
     name = "singleLineStr";
-    description = "(optionally newline-terminated) single-line string";
+    description = "string of one line";
     check = value: isString value && match "[^\n\r]*\n?" value != null;
     merge = path: definitions: lib.removeSuffix "\n" (mergeEqualOption path definitions);
   };

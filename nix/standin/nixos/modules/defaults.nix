@@ -19,6 +19,7 @@ weak {
   boot.zfs.package = pkgs.zfs;
   nix.package = pkgs.nix;
   systemd.package = pkgs.systemd;
+  hardware.enableRedistributableFirmware = false;
   networking = {
     firewall.enable = true;
     useDHCP = true;
@@ -40,12 +41,17 @@ weak {
       user = "jellyfin";
       group = "jellyfin";
     };
+    nginx = {
+      user = "nginx";
+      group = "nginx";
+    };
     openssh.ports = [ 22 ];
     paperless.port = 28981;
     postgresql.package = pkgs.postgresql;
     prometheus = {
       port = 9090;
       listenAddress = "0.0.0.0";
+      alertmanager.port = 9093;
       exporters = {
         blackbox.port = 9115;
         kea.port = 9547;

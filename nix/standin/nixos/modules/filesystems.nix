@@ -49,7 +49,7 @@ in
     assertions = [
       {
         assertion = config.fileSystems ? "/";
-        message = "The ‘fileSystems’ option does not specify your root file system.";
+        message = "`fileSystems' says nothing of the root file system, \"/\".";
       }
     ];
     environment.etc."standin/fstab".text = lib.concatStrings (

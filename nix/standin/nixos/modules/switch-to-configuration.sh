@@ -12,11 +12,11 @@ case $action in
   switch | boot | test | dry-activate | check) ;;
   *)
     echo "Usage: $(basename "$0") [check|switch|boot|test|dry-activate]" >&2
-    echo "check:        run the pre-switch checks and exit" >&2
-    echo "switch:       make the configuration the boot default and activate it now" >&2
-    echo "boot:         make the configuration the boot default" >&2
-    echo "test:         activate the configuration, but don't make it the boot default" >&2
-    echo "dry-activate: show what would be done if this configuration were activated" >&2
+    echo "  check         only the checks that come before everything else" >&2
+    echo "  switch        both boot and test" >&2
+    echo "  boot          boot this system from now on" >&2
+    echo "  test          run this system until the next boot" >&2
+    echo "  dry-activate  only say what test would do" >&2
     exit 1
     ;;
 esac
@@ -56,7 +56,7 @@ old=$(readlink -f /run/current-system)
 oldVersion=$(cat "$old/init-interface-version" 2>/dev/null)
 newVersion=$(cat "$toplevel/init-interface-version")
 if [ -z "${NIXOS_NO_CHECK:-}" ] && [ -n "$oldVersion" ] && [ "$oldVersion" != "$newVersion" ]; then
-  echo "Warning: the new NixOS configuration has an 'init' that is incompatible with the current configuration. The new configuration won't take effect until you reboot the system." >&2
+  echo "Warning: this system is started in another way than the running one (init interface '$newVersion', not '$oldVersion'): it takes a reboot to get there." >&2
   exit 100
 fi
 
