@@ -14,7 +14,7 @@ use crate::process::{Invocation, find_program};
 use crate::tools::{debian, programs};
 
 /// Programs that some tests need.
-const NEEDED: &[&str] = &["git", "nix", "age"];
+const NEEDED: &[&str] = &["git", "nix", "age", "strace"];
 
 /// Where tests note what they skip: one line `need<TAB>test<TAB>reason` each.
 const SKIPS: &str = "FLEET_TEST_SKIPS";
