@@ -2,11 +2,12 @@
 //!
 //! Two halves. The **core** decides and is pure: [`tree`], [`edit`], [`problem`], [`config`],
 //! [`syntax`], [`model`], [`options`], [`taxonomy`], [`inventory`], [`refactor`],
-//! [`proof`], [`validate`], [`guard`], [`journal`]. The **shell** acts: [`process`], [`tools`],
+//! [`proof`], [`validate`], [`explain`], [`guard`], [`journal`]. The **shell** acts: [`process`], [`tools`],
 //! [`workspace`], [`engine`], [`ui`], [`cli`]. `ARCHITECTURE.md` has the whole map.
 
 pub mod config;
 pub mod edit;
+pub mod explain;
 pub mod guard;
 pub mod inventory;
 pub mod journal;

@@ -8,6 +8,7 @@ mod context;
 mod derivation;
 mod doctor;
 mod editor;
+mod explain;
 mod fleet;
 mod guard;
 mod inventory;
@@ -91,6 +92,8 @@ enum Command {
     Prove(prove::Arguments),
     /// Does every host evaluate and build? Only what has changed is looked at again
     Validate(validate::Arguments),
+    /// Which options of a host changed, from where, and which derivations that reached
+    Explain(explain::Arguments),
     /// Refactor
     #[command(subcommand)]
     Migrate(migrate::Command),
@@ -112,6 +115,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Outcome, Failure> {
         Command::Guard => guard::run(context),
         Command::Prove(arguments) => prove::run(&arguments, context),
         Command::Validate(arguments) => validate::run(&arguments, context),
+        Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Migrate(command) => migrate::run(command, context),
         Command::Tour => tour::run(context),
         Command::Doctor => doctor::run(context),
