@@ -7,6 +7,7 @@ use super::nix::{Setup, span};
 use super::outcome::Failure;
 use crate::engine::derivations::Derivations;
 use crate::engine::evaluation::Results;
+use crate::model::Fleet;
 use crate::problem::{Problem, Span};
 use crate::proof::derivation::{DerivationJudgement, DerivationVerdict};
 use crate::proof::{HostVerdict, Judgement};
@@ -58,13 +59,15 @@ impl Judge {
         Self::find(context, workspace, tree)
     }
 
-    /// What Nix makes of hosts before and after, and the judgement on each.
+    /// What Nix makes of hosts before and after, and the judgement on each; `fleet`
+    /// has all hosts that the model knows.
     pub(super) fn judge(
         &self,
         context: &Context,
         before: &Tree,
         after: &Tree,
         hosts: &[String],
+        fleet: &Fleet,
     ) -> Result<Verdicts, Failure> {
         let total = u64::try_from(hosts.len() * 2).unwrap_or(u64::MAX);
         let progress = context.ui.progress();
@@ -87,15 +90,15 @@ impl Judge {
             first.clone()
         };
         context.check_interrupted()?;
-        tell_failures(context, &first, before, hosts);
-        tell_failures(context, &second, after, hosts);
+        tell_failures(context, &first, before, fleet);
+        tell_failures(context, &second, after, fleet);
         Ok(derivations.verdicts(&first, &second))
     }
 }
 
 /// Says which hosts do not evaluate, each cause once, and which hosts only
 /// Nix knows.
-fn tell_failures(context: &Context, results: &Results, tree: &Tree, hosts: &[String]) {
+fn tell_failures(context: &Context, results: &Results, tree: &Tree, fleet: &Fleet) {
     let mut causes: BTreeMap<(String, Option<Span>), Vec<&str>> = BTreeMap::new();
     for (host, result) in &results.hosts {
         if let Err(refusal) = result {
@@ -116,7 +119,7 @@ fn tell_failures(context: &Context, results: &Results, tree: &Tree, hosts: &[Str
         })
         .collect();
     context.ui.problems(&problems, Some(tree));
-    let modelled: BTreeSet<&str> = hosts.iter().map(String::as_str).collect();
+    let modelled: BTreeSet<&str> = fleet.hosts.iter().map(|it| it.name.as_str()).collect();
     let names = results.names.iter().flatten().map(String::as_str);
     let known: BTreeSet<&str> = names.collect();
     let unseen: Vec<&str> = known.difference(&modelled).copied().collect();

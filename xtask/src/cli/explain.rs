@@ -85,7 +85,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
     let derivations = match judge {
         Some(judge) => {
             let hosts = [host.clone()];
-            let judged = judge.judge(context, &before, &after, &hosts)?;
+            let judged = judge.judge(context, &before, &after, &hosts, &fleets.1)?;
             let judged = judged.get(&host);
             judged.map(|it| (it.before.clone(), it.after.clone()))
         }

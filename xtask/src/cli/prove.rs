@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
     let names: Vec<String> = verdicts.iter().map(|it| it.host.clone()).collect();
     let trees = (&before_tree.tree, &after_tree.tree);
     let second = match Judge::find_unless(arguments.no_nix, context, &workspace, trees.1)? {
-        Some(judge) => judge.judge(context, trees.0, trees.1, &names)?,
+        Some(judge) => judge.judge(context, trees.0, trees.1, &names, &after)?,
         None => derivation::Verdicts::new(),
     };
     report(&verdicts, &second, context);

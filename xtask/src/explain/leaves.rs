@@ -148,10 +148,12 @@ fn changes(a: &Derivation, b: &Derivation) -> Vec<(String, Vec<String>)> {
 fn lines(old: &str, new: &str) -> Vec<String> {
     /// Lines beyond this say no more.
     const SHOWN: usize = 12;
+    /// Characters of a line beyond this say no more.
+    const WIDTH: usize = 160;
     let one_line = |text: &str| !text.contains('\n');
-    // Lists of paths stand in one line.
+    // Lists of paths, and JSON, stand in one line.
     let (old, new) = if one_line(old) && one_line(new) {
-        (old.replace(' ', "\n"), new.replace(' ', "\n"))
+        (apart(old), apart(new))
     } else {
         (old.to_owned(), new.to_owned())
     };
@@ -163,10 +165,28 @@ fn lines(old: &str, new: &str) -> Vec<String> {
                 ChangeTag::Insert => '+',
                 ChangeTag::Equal => return None,
             };
-            Some(format!("{sign}{}", change.value().trim_end_matches('\n')))
+            let line = change.value().trim_end_matches('\n');
+            let shown: String = line.chars().take(WIDTH).collect();
+            let more = if shown.len() < line.len() { "…" } else { "" };
+            Some(format!("{sign}{shown}{more}"))
         })
         .take(SHOWN)
         .collect()
+}
+
+/// A line, cut where its parts end.
+fn apart(text: &str) -> String {
+    if !text.starts_with(['{', '[']) {
+        return text.replace(' ', "\n");
+    }
+    let mut parts = String::with_capacity(text.len() + text.len() / 8);
+    for c in text.chars() {
+        parts.push(c);
+        if matches!(c, ',' | '{' | '[') {
+            parts.push('\n');
+        }
+    }
+    parts
 }
 
 #[cfg(test)]

@@ -238,9 +238,13 @@ impl Job<'_> {
         let after_tree = after_tree.unwrap_or_else(|| tree.clone());
         let names: Vec<String> = verdicts.iter().map(|it| it.host.clone()).collect();
         let derivations = match &self.judge {
-            Some(judge) if !changes.is_empty() => {
-                judge.judge(self.context, tree, &after_tree, &names)?
-            }
+            Some(judge) if !changes.is_empty() => judge.judge(
+                self.context,
+                tree,
+                &after_tree,
+                &names,
+                after.as_ref().unwrap_or(&fleet),
+            )?,
             _ => derivation::Verdicts::new(),
         };
         let migration = Migration {
