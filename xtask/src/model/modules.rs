@@ -57,46 +57,45 @@ pub struct Module {
     pub(super) extra: Vec<(Name, Thunk)>,
 }
 
+/// A module where it is imported.
+#[derive(Clone)]
+struct Occurrence {
+    /// What it is made of: equal for occurrences of one file. Modules that are
+    /// given one key by their authors still differ here.
+    identity: Rc<str>,
+    module: Rc<Module>,
+}
+
 /// All modules of an evaluation in the order of the walk.
 pub fn collect(eval: &mut Eval<'_>, list: Vec<Item>, args: &mut Arguments) -> Vec<Module> {
-    let mut loaded: FxHashMap<String, Rc<Module>> = FxHashMap::default();
-    // Everything reachable, for the disabled keys.
+    // What a module disables counts wherever it stands, even below a module that is
+    // itself disabled, or that counts for nothing beside another of the same key.
     let mut disabled = FxHashSet::default();
-    let mut queue: VecDeque<Rc<Module>> = VecDeque::new();
-    for module in load_all(eval, &list, "", None, 0, args) {
-        queue.push_back(Rc::new(module));
-    }
-    let roots: Vec<Rc<Module>> = queue.iter().cloned().collect();
-    let mut children: FxHashMap<String, Vec<Rc<Module>>> = FxHashMap::default();
-    while let Some(module) = queue.pop_front() {
-        if loaded.contains_key(&module.key) || loaded.len() > MODULES || module.level > LEVELS {
+    let roots = load_all(eval, &list, None, 0, args);
+    let mut queue: VecDeque<Occurrence> = roots.iter().cloned().collect();
+    let mut children: FxHashMap<Rc<str>, Vec<Occurrence>> = FxHashMap::default();
+    while let Some(own) = queue.pop_front() {
+        let module = &own.module;
+        if children.contains_key(&own.identity) || children.len() > MODULES || module.level > LEVELS
+        {
             continue;
         }
-        loaded.insert(module.key.clone(), Rc::clone(&module));
         disabled.extend(module.disabled.iter().filter_map(|(key, _)| key.clone()));
-        let imports = load_all(
-            eval,
-            &module.imports,
-            &module.key,
-            origin_file(&module),
-            module.level + 1,
-            args,
-        );
-        let imports: Vec<Rc<Module>> = imports.into_iter().map(Rc::new).collect();
+        let imports = load_all(eval, &module.imports, Some(&own), module.level + 1, args);
         queue.extend(imports.iter().cloned());
-        children.insert(module.key.clone(), imports);
+        children.insert(own.identity, imports);
     }
     // The walk itself.
     let mut seen = FxHashSet::default();
     let mut order = Vec::new();
-    let mut queue: VecDeque<(Rc<Module>, usize)> =
+    let mut queue: VecDeque<(Occurrence, usize)> =
         roots.into_iter().map(|root| (root, 0)).collect();
-    while let Some((module, level)) = queue.pop_front() {
+    while let Some((Occurrence { identity, module }, level)) = queue.pop_front() {
         if disabled.contains(&module.key) || !seen.insert(module.key.clone()) {
             continue;
         }
-        for child in children.get(&module.key).into_iter().flatten() {
-            queue.push_back((Rc::clone(child), level + 1));
+        for child in children.get(&identity).into_iter().flatten() {
+            queue.push_back((child.clone(), level + 1));
         }
         order.push(Module {
             level,
@@ -116,31 +115,38 @@ fn origin_file(module: &Module) -> Option<&TreePath> {
 fn load_all(
     eval: &mut Eval<'_>,
     items: &[Item],
-    parent: &str,
-    file: Option<&TreePath>,
+    parent: Option<&Occurrence>,
     level: usize,
     args: &mut Arguments,
-) -> Vec<Module> {
+) -> Vec<Occurrence> {
+    let key = parent.map(|parent| parent.module.key.as_str());
+    let file = parent.and_then(|parent| origin_file(&parent.module));
     items
         .iter()
         .enumerate()
         .map(|(index, item)| {
-            let anonymous = format!("{parent}:anon-{}", index + 1);
-            let mut module = match item {
-                Item::One(thunk) => load(eval, *thunk, anonymous, file, args),
+            let anonymous = |of: Option<&str>| format!("{}:anon-{}", of.unwrap_or(""), index + 1);
+            let own = anonymous(parent.map(|parent| &*parent.identity));
+            let (identity, mut module) = match item {
+                Item::One(thunk) => match place_of(eval, *thunk) {
+                    Some((path, own)) => (own.clone(), load_file(eval, *thunk, &path, own, args)),
+                    None => {
+                        let file = file.cloned().unwrap_or_else(TreePath::root);
+                        (own, unify(eval, *thunk, anonymous(key), &file, args))
+                    }
+                },
                 Item::Splice(thunk) => {
                     let why = reason(eval, *thunk);
-                    opaque(eval, *thunk, anonymous, &why)
+                    (own, opaque(eval, *thunk, anonymous(key), &why))
                 }
             };
-            module.parent = if level == 0 {
-                None
-            } else {
-                Some(parent.to_owned())
-            };
+            module.parent = key.map(str::to_owned);
             module.index = index;
             module.level = level;
-            module
+            Occurrence {
+                identity: identity.into(),
+                module: Rc::new(module),
+            }
         })
         .collect()
 }
@@ -175,46 +181,42 @@ fn empty(key: String) -> Module {
     }
 }
 
-fn load(
+/// The file that an import names, and the key that it has by that.
+fn place_of(eval: &mut Eval<'_>, thunk: Thunk) -> Option<(TreePath, String)> {
+    match eval.force(thunk) {
+        Value::Path(path) => {
+            let key = path_text(&path).to_string();
+            Some((path, key))
+        }
+        // A string is its own key, however it is spelt.
+        Value::Place(text) => {
+            let path = place_path(&text).unwrap_or_else(TreePath::root);
+            Some((path, text.to_string()))
+        }
+        _ => None,
+    }
+}
+
+fn load_file(
     eval: &mut Eval<'_>,
     thunk: Thunk,
-    anonymous: String,
-    parent_file: Option<&TreePath>,
+    path: &TreePath,
+    key: String,
     args: &mut Arguments,
 ) -> Module {
-    match eval.force(thunk) {
-        value @ (Value::Path(_) | Value::Place(_)) => {
-            // A string is its own key, however it is spelt.
-            let (path, key) = match value {
-                Value::Path(path) => {
-                    let key = path_text(&path);
-                    (path, key.to_string())
-                }
-                Value::Place(text) => {
-                    let path = place_path(&text).unwrap_or_else(TreePath::root);
-                    (path, text.to_string())
-                }
-                _ => (TreePath::root(), String::new()),
-            };
-            match eval
-                .files
-                .module_file(&path)
-                .and_then(|place| Ok((eval.import(&path)?, place)))
-            {
-                Ok((content, place)) => {
-                    let module = unify(eval, content, key.clone(), &place, args);
-                    Module {
-                        origin: replace_file(module.origin.clone(), &place),
-                        ..module
-                    }
-                }
-                Err(why) => opaque(eval, thunk, key, &why),
+    match eval
+        .files
+        .module_file(path)
+        .and_then(|place| Ok((eval.import(path)?, place)))
+    {
+        Ok((content, place)) => {
+            let module = unify(eval, content, key, &place, args);
+            Module {
+                origin: replace_file(module.origin.clone(), &place),
+                ..module
             }
         }
-        _ => {
-            let file = parent_file.cloned().unwrap_or_else(TreePath::root);
-            unify(eval, thunk, anonymous, &file, args)
-        }
+        Err(why) => opaque(eval, thunk, key, &why),
     }
 }
 
@@ -255,7 +257,13 @@ fn unify(
     let origin = place(eval, thunk, file);
     match eval.force(content) {
         Value::Set(set) if set.dynamic.is_empty() || !is_structured(&set) => {
-            from_set(eval, &set, content, key, origin)
+            match unsupported(&set) {
+                Some(name) => {
+                    let why = format!("it has `config` or `options`, and `{name}` beside them");
+                    opaque(eval, thunk, key, &why)
+                }
+                None => from_set(eval, &set, content, key, origin),
+            }
         }
         // `mkMerge [ … ]` or `mkIf c { … }` as a whole module is configuration.
         Value::Property(_) => Module {
@@ -271,6 +279,16 @@ fn unify(
 
 fn is_structured(set: &Set) -> bool {
     set.fixed.contains_key("config") || set.fixed.contains_key("options")
+}
+
+/// What may not stand beside `config` or `options`; Nix refuses such a module.
+fn unsupported(set: &Set) -> Option<&Name> {
+    let allowed = |name: &str| {
+        matches!(name, "config" | "meta") || name != "require" && RESERVED.contains(&name)
+    };
+    let mut found: Vec<&Name> = set.fixed.keys().filter(|name| !allowed(name)).collect();
+    found.sort();
+    found.into_iter().next().filter(|_| is_structured(set))
 }
 
 const RESERVED: [&str; 8] = [

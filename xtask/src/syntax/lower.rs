@@ -1,6 +1,7 @@
 //! From the lossless tree to the compact form.
 
 mod bindings;
+mod names;
 
 use std::sync::Arc;
 
@@ -17,17 +18,17 @@ pub(super) fn lower(root: &rnix::Root, text: Arc<str>) -> File {
         exprs: Vec::new(),
         errors: Vec::new(),
     };
-    let mut root = lowering.optional(root.expr(), (0, 0));
-    if !lowering.errors.is_empty() {
-        // Nix refuses the whole file, so nothing in it means anything.
-        root = lowering.add(Expr::Error, (0, 0));
-    }
-    File {
+    let root = lowering.optional(root.expr(), (0, 0));
+    let mut file = File {
         text,
         root,
         errors: lowering.errors,
         exprs: lowering.exprs,
+    };
+    if file.errors.is_empty() {
+        file.errors = names::unbound(&file);
     }
+    file
 }
 
 pub(super) fn broken(text: Arc<str>, errors: Vec<SyntaxError>) -> File {

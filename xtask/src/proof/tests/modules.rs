@@ -1,0 +1,66 @@
+//! Which modules there are, by the module system's rules.
+
+use super::*;
+
+/// Other files beside `h.nix` are the same on both sides.
+#[track_caller]
+fn check_with(others: &str, before: &str, after: &str, expect: Judgement) {
+    check(
+        &format!("#- /h.nix\n{before}\n{others}"),
+        &format!("#- /h.nix\n{after}\n{others}"),
+        expect,
+    );
+}
+
+#[test]
+fn what_counts_for_nothing_still_disables() {
+    // `b` is no module beside `a`, whose key it has; what it disables is disabled.
+    check_with(
+        "#- /a.nix\n{ key = \"k\"; }\n\
+         #- /b.nix\n{ key = \"k\"; disabledModules = [ ./c.nix ]; }\n\
+         #- /c.nix\n{ time.timeZone = \"UTC\"; }\n",
+        "{ imports = [ ./a.nix ./c.nix ]; }",
+        "{ imports = [ ./a.nix ./b.nix ./c.nix ]; }",
+        Different,
+    );
+}
+
+#[test]
+fn modules_of_one_key_import_each_their_own() {
+    // The first of them is below a disabled module: the second is the one that counts.
+    let fleet = "#- /h.nix\n{ disabledModules = [ ./off.nix ]; imports = [ ./off.nix ./d.nix ]; }\n\
+         #- /off.nix\n{ imports = [ ./a.nix ]; }\n\
+         #- /a.nix\n{ key = \"k\"; }\n\
+         #- /d.nix\n{ imports = [ ./e.nix ]; }\n\
+         #- /e.nix\n{ imports = [ ./b.nix ]; }\n\
+         #- /b.nix\n{ key = \"k\"; imports = [ ./c.nix ]; }\n\
+         #- /c.nix\n{ time.timeZone = \"UTC\"; }\n";
+    check(fleet, &fleet.replace("UTC", "CET"), Different);
+}
+
+#[test]
+fn nothing_may_stand_beside_config() {
+    let before = "{ config = { time.timeZone = \"UTC\"; }; }";
+    for beside in ["added = { };", "require = [ ];", "time.x = 1;"] {
+        let after = before.replace("{ config", &format!("{{ {beside} config"));
+        let verdict = judge(
+            &format!("#- /h.nix\n{before}"),
+            &format!("#- /h.nix\n{after}"),
+        );
+        assert_ne!(verdict.judgement, Equal, "{beside}");
+    }
+    check_module(
+        before,
+        &before.replace("{ config", "{ imports = [ ]; config"),
+        Equal,
+    );
+}
+
+#[test]
+fn a_name_that_nothing_binds_breaks_the_file() {
+    check_module(
+        "{ time.timeZone = \"UTC\"; }",
+        "let unused = nothingBindsThis; in { time.timeZone = \"UTC\"; }",
+        Different,
+    );
+}

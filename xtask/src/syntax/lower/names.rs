@@ -1,0 +1,187 @@
+//! Names without a binding. Nix looks every name up when it reads a file and
+//! refuses the whole of it for one that nothing binds, used or not.
+
+use rustc_hash::FxHashMap;
+
+use crate::syntax::SyntaxError;
+use crate::syntax::hir::{Attr, Bindings, Bound, Expr, ExprId, File, Name, Param, Part, Range};
+
+/// What every file sees, beside the builtins that begin with two underscores.
+const GLOBAL: [&str; 23] = [
+    "abort",
+    "baseNameOf",
+    "break",
+    "builtins",
+    "derivation",
+    "derivationStrict",
+    "dirOf",
+    "false",
+    "fetchGit",
+    "fetchMercurial",
+    "fetchTarball",
+    "fetchTree",
+    "fromTOML",
+    "import",
+    "isNull",
+    "map",
+    "null",
+    "placeholder",
+    "removeAttrs",
+    "scopedImport",
+    "throw",
+    "toString",
+    "true",
+];
+
+/// The names of a file that nothing binds.
+pub(super) fn unbound(file: &File) -> Vec<SyntaxError> {
+    let mut walk = Walk {
+        file,
+        scope: FxHashMap::default(),
+        withs: 0,
+        found: Vec::new(),
+    };
+    walk.expr(file.root);
+    walk.found
+}
+
+struct Walk<'f> {
+    file: &'f File,
+    /// How many binders of a name are in sight.
+    scope: FxHashMap<Name, usize>,
+    /// How many `with` are around.
+    withs: usize,
+    found: Vec<SyntaxError>,
+}
+
+impl Walk<'_> {
+    fn name(&mut self, name: &Name, range: Range) {
+        let bound = self.withs > 0
+            || self.scope.get(name).is_some_and(|count| *count > 0)
+            || name.starts_with("__")
+            || GLOBAL.contains(&&**name);
+        if !bound {
+            self.found.push(SyntaxError {
+                start: range.0,
+                end: range.1,
+                message: format!("nothing binds the name `{name}`"),
+            });
+        }
+    }
+
+    fn inside(&mut self, names: Vec<Name>, then: impl FnOnce(&mut Self)) {
+        for name in &names {
+            *self.scope.entry(name.clone()).or_default() += 1;
+        }
+        then(self);
+        for name in &names {
+            if let Some(count) = self.scope.get_mut(name) {
+                *count -= 1;
+            }
+        }
+    }
+
+    fn expr(&mut self, id: ExprId) {
+        stacker::maybe_grow(128 << 10, 4 << 20, || self.expr_here(id));
+    }
+
+    fn expr_here(&mut self, id: ExprId) {
+        let file = self.file;
+        match file.expr(id) {
+            Expr::Error | Expr::Int(_) | Expr::Float(_) | Expr::CurPos => {}
+            Expr::Str(parts) | Expr::Path(_, parts) => {
+                for part in parts {
+                    if let Part::Expr(id) = part {
+                        self.expr(*id);
+                    }
+                }
+            }
+            Expr::Var(name) => self.name(name, file.range(id)),
+            Expr::List(items) => items.iter().for_each(|item| self.expr(*item)),
+            Expr::Set {
+                recursive,
+                bindings,
+            } => self.bindings(bindings, *recursive, None),
+            Expr::Let(bindings, body) => self.bindings(bindings, true, Some(*body)),
+            Expr::With(scope, body) => {
+                self.expr(*scope);
+                self.withs += 1;
+                self.expr(*body);
+                self.withs -= 1;
+            }
+            Expr::Lambda(param, body) => {
+                let (names, defaults) = match param {
+                    Param::Name(name) => (vec![name.clone()], Vec::new()),
+                    Param::Set { formals, bind, .. } => (
+                        formals
+                            .iter()
+                            .map(|(name, _)| name)
+                            .chain(bind)
+                            .cloned()
+                            .collect(),
+                        formals.iter().filter_map(|(_, default)| *default).collect(),
+                    ),
+                };
+                self.inside(names, |walk| {
+                    defaults.into_iter().for_each(|default| walk.expr(default));
+                    walk.expr(*body);
+                });
+            }
+            Expr::Apply(a, b) | Expr::Assert(a, b) | Expr::Binary(_, a, b) => {
+                self.expr(*a);
+                self.expr(*b);
+            }
+            Expr::Select(base, attributes, default) => {
+                self.expr(*base);
+                self.attributes(attributes);
+                default.iter().for_each(|default| self.expr(*default));
+            }
+            Expr::HasAttr(base, attributes) => {
+                self.expr(*base);
+                self.attributes(attributes);
+            }
+            Expr::If(condition, then, other) => {
+                self.expr(*condition);
+                self.expr(*then);
+                self.expr(*other);
+            }
+            Expr::Unary(_, operand) => self.expr(*operand),
+        }
+    }
+
+    fn attributes(&mut self, attributes: &[Attr]) {
+        for attribute in attributes {
+            if let Attr::Expr(id) = attribute {
+                self.expr(*id);
+            }
+        }
+    }
+
+    fn bindings(&mut self, bindings: &Bindings, recursive: bool, body: Option<ExprId>) {
+        // `inherit x;` looks outside of the set that it stands in.
+        for binding in &bindings.fixed {
+            if binding.bound == Bound::Inherit {
+                self.name(&binding.name, binding.range);
+            }
+        }
+        let names = if recursive {
+            let names = bindings.fixed.iter().map(|binding| binding.name.clone());
+            names.collect()
+        } else {
+            Vec::new()
+        };
+        self.inside(names, |walk| {
+            for binding in &bindings.fixed {
+                match binding.bound {
+                    Bound::Expr(id) | Bound::InheritFrom(id) => walk.expr(id),
+                    Bound::Inherit => {}
+                }
+            }
+            for (name, value, _) in &bindings.dynamic {
+                walk.expr(*name);
+                walk.expr(*value);
+            }
+            body.iter().for_each(|body| walk.expr(*body));
+        });
+    }
+}
