@@ -447,6 +447,8 @@ impl Evaluator<'_> {
                     .collect();
                 format!("[{}]", items.join(","))
             }
+            Value::Set(set) if set.len() > 40 => "{…}".to_owned(),
+            Value::Fails => "!".to_owned(),
             Value::Set(set) => {
                 let items: Vec<String> = set
                     .iter()

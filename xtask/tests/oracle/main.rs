@@ -16,6 +16,15 @@
 #[path = "../common/need.rs"]
 mod need;
 
+#[path = "../common/mutate.rs"]
+mod mutate;
+
+#[path = "../common/verdicts.rs"]
+mod verdicts;
+
+#[path = "../common/seed.rs"]
+mod seed;
+
 mod evaluate;
 mod fleets;
 mod import_trees;
@@ -25,6 +34,5 @@ mod mutation;
 mod nix;
 mod record;
 mod refused;
-mod seed;
 mod standin;
 mod tree_text;

@@ -33,17 +33,19 @@ pub fn libraries() -> Vec<PathBuf> {
 }
 
 /// Evaluates a file of this directory, called with these arguments: each a Nix
-/// expression. The error is what Nix says.
+/// expression. The error is what Nix says, with all that led there.
 pub fn evaluate(file: &str, arguments: &[(&str, &str)]) -> Result<serde_json::Value, String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/oracle")
         .join(file);
     let mut command = Command::new("nix-instantiate");
     command
-        .args(["--eval", "--strict", "--json"])
+        .args(["--eval", "--strict", "--json", "--show-trace"])
         .arg(script)
         .env("NIX_PATH", "")
-        .env("GC_INITIAL_HEAP_SIZE", "256M");
+        .env("GC_INITIAL_HEAP_SIZE", "256M")
+        // Stand-ins that are walked through by name have no end.
+        .env("GC_MAXIMUM_HEAP_SIZE", "3G");
     for (name, expression) in arguments {
         command.args(["--arg", name, expression]);
     }

@@ -9,6 +9,8 @@
 #   tree     directory of the flake
 #   host     name in `nixosConfigurations`; null lists the names
 #   contents with a path, tell what stands there
+#   declared paths of the options that the tree declares: these have real values
+#   without  paths, as JSON texts, of what is left out: "<fails>" stands there
 #   stubs    directory with names.json, written by the test
 {
   library,
@@ -16,9 +18,12 @@
   host ? null,
   stubs,
   contents ? false,
+  declared ? [ ],
+  without ? [ ],
 }:
 let
   inherit (builtins)
+    addErrorContext
     isAttrs
     isFunction
     isList
@@ -34,8 +39,9 @@ let
     lib = real;
     inherit known;
     root = toString stubs;
-    inherit tree contents;
+    inherit tree contents host;
   };
+  left = real.genAttrs without (_: null);
 
   capture = function: arguments: {
     "<host>" = { inherit function arguments; };
@@ -66,7 +72,7 @@ let
   );
 
   pkgs = stub.make "pkgs" // {
-    inherit lib;
+    lib = stub.make "pkgs.lib" // lib;
   };
 
   input =
@@ -100,59 +106,63 @@ let
     config = stub.make "argument.config";
   };
 
+  # What fails for good says where; the test leaves that out and asks again.
   record =
-    value:
+    path: value:
+    let
+      key = builtins.toJSON path;
+    in
+    if left ? ${key} then
+      { "<fails>" = true; }
+    else
+      addErrorContext "recording ${key}." (recordNow path value);
+
+  recordNow =
+    path: value:
     let
       tried = tryEval value;
       v = tried.value;
       type = v._type or "";
+      below = name: record (path ++ [ name ]);
+      property = condition: {
+        "<${type}>" = [
+          condition
+          (record path v.content)
+        ];
+      };
     in
     if !tried.success then
       { "<fails>" = true; }
     else if isAttrs v then
-      if v ? "<stub>" then
-        { "<stub>" = v."<stub>"; }
-      else if v ? mkIf && v ? types then
+      if v ? mkIf && v ? types then
         { "<stub>" = "lib"; }
+      else if v ? "<stub>" then
+        { "<stub>" = v."<stub>"; }
+      else if v ? nixosConfigurations then
+        # The flake itself has no end.
+        { "<unknown>" = true; }
       else if type == "if" then
-        {
-          "<if>" = [
-            (record v.condition)
-            (record v.content)
-          ];
-        }
-      else if type == "override" then
-        {
-          "<override>" = [
-            v.priority
-            (record v.content)
-          ];
-        }
-      else if type == "order" then
-        {
-          "<order>" = [
-            v.priority
-            (record v.content)
-          ];
-        }
+        property (below "<if>" v.condition)
+      else if type == "override" || type == "order" then
+        property v.priority
       else if type == "merge" then
-        { "<merge>" = record v.contents; }
+        { "<merge>" = record path v.contents; }
       else if v.type or null == "derivation" then
         { "<derivation>" = v.name or "?"; }
       else
         real.mapAttrs' (name: value: {
           # What JSON would take for the whole set.
           name = if name == "outPath" || name == "__toString" then "<${name}>" else name;
-          value = record value;
+          value = below name value;
         }) v
     else if isList v then
-      map record v
+      real.imap0 (index: below "<${toString index}>") v
     else if isFunction v then
       # Modules of other evaluations are looked into.
       if builtins.functionArgs v == { } then
         { "<function>" = true; }
       else
-        { "<call>" = record (v argument); }
+        { "<call>" = record path (v argument); }
     else if isPath v then
       { "<path>" = stub.place v; }
     else if isString v then
@@ -163,15 +173,30 @@ let
   arguments = hosts.${host}."<host>".arguments;
   special = (arguments.extraArgs or { }) // (arguments.specialArgs or { });
 
+  # A stand-in without what is declared below it.
+  undeclared =
+    set: path:
+    let
+      name = builtins.head path;
+    in
+    if !(set ? ${name}) then
+      set
+    else if builtins.length path == 1 then
+      removeAttrs set [ name ]
+    else if isAttrs set.${name} then
+      set // { ${name} = undeclared set.${name} (builtins.tail path); }
+    else
+      set;
+
   recorder = {
     _file = "recorder";
     _module.freeformType = real.mkOptionType {
       name = "recorder";
       merge =
         _: definitions:
-        stub.make "config"
+        builtins.foldl' undeclared (stub.make "config") declared
         // {
-          "<definitions>" = map (definition: record definition.value) definitions;
+          "<definitions>" = map (definition: record [ ] definition.value) definitions;
         };
     };
     # What the tree asks for and no one gives.
@@ -186,7 +211,9 @@ let
   evaluated = real.evalModules {
     specialArgs = {
       modulesPath = "${toString stubs}/modulesPath";
-      inherit lib;
+      # Beside `_module.args`, too: what a module consists of may depend on it, and
+      # the recorder has to see all of them before any argument is known.
+      inherit lib pkgs;
     }
     // special;
     modules = arguments.modules ++ [ recorder ];
@@ -197,15 +224,15 @@ if host == null then
 else
   {
     definitions = evaluated.config."<definitions>";
-    specialArgs = mapAttrs (_: record) special;
-    arguments = mapAttrs (_: record) (
+    specialArgs = mapAttrs (name: record [ "<specialArgs>" name ]) special;
+    arguments = mapAttrs (name: record [ "<arguments>" name ]) (
       removeAttrs arguments [
         "modules"
         "specialArgs"
         "extraArgs"
       ]
     );
-    moduleArguments = mapAttrs (_: record) (
+    moduleArguments = mapAttrs (name: record [ "<moduleArguments>" name ]) (
       removeAttrs (evaluated.config._module or evaluated._module).args (
         builtins.attrNames special
         ++ [

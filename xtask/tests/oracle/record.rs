@@ -1,13 +1,14 @@
 //! The independent oracle: what real `lib.evalModules` records of a host's
 //! definitions while it knows no option, against what the model says of them.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json, json};
 use xtask::model::term::{ParamTerm, Term, TermKind};
-use xtask::model::{Fleet, Host, Origin, Resolved};
+use xtask::model::{Declaration, Fleet, Host, Origin, Resolved};
 use xtask::options::{OptionTable, OptionType, PathKind, View};
 use xtask::syntax::hir::{Attr, BinaryOp, Bound, Expr, ExprId, File, Param, Part, UnaryOp};
 use xtask::tree::Tree;
@@ -20,11 +21,19 @@ use crate::nix;
 pub struct Stubs {
     directory: tempfile::TempDir,
     /// Attributes that every stand-in has.
-    names: BTreeSet<String>,
+    names: RefCell<BTreeSet<String>>,
+    /// `names.json`, but for the names.
+    known: Json,
+    /// Of each host what is left out: it fails in a way that ends an evaluation,
+    /// as stand-ins of the wrong kind do.
+    left: RefCell<BTreeMap<String, BTreeSet<String>>>,
     booleans: BTreeSet<String>,
     lists: BTreeSet<String>,
     strings: BTreeSet<String>,
 }
+
+/// Most things that are left out of one host's record.
+const ATTEMPTS: usize = 150;
 
 /// Names that mean something to the module system or to Nix itself.
 const NEVER: [&str; 6] = ["_type", "_module", "key", "outPath", "imports", "_file"];
@@ -232,7 +241,6 @@ impl Stubs {
         let mut directory = tempfile::tempdir().map_err(|error| error.to_string())?;
         directory.disable_cleanup(std::env::var_os("FLEET_TEST_KEEP").is_some());
         let known = json!({
-            "names": names,
             "booleans": booleans,
             "lists": lists,
             "strings": strings,
@@ -247,7 +255,6 @@ impl Stubs {
             fs::write(path, text)
         };
         let files = || -> std::io::Result<()> {
-            write(root.join("names.json"), &known.to_string())?;
             // Files of inputs and of nixpkgs that are imported by name.
             for text in texts {
                 if text.len() > 200 || !text.starts_with('/') || text.contains("..") {
@@ -280,13 +287,60 @@ impl Stubs {
             Ok(())
         };
         files().map_err(|error| error.to_string())?;
-        Ok(Self {
+        let stubs = Self {
             directory,
-            names,
+            names: RefCell::new(names),
+            known,
+            left: RefCell::default(),
             booleans,
             lists,
             strings,
-        })
+        };
+        stubs.write_names()?;
+        Ok(stubs)
+    }
+
+    fn write_names(&self) -> Result<(), String> {
+        let mut known = self.known.clone();
+        known["names"] = json!(*self.names.borrow());
+        fs::write(self.path().join("names.json"), known.to_string())
+            .map_err(|error| error.to_string())
+    }
+
+    /// What is left out of a host's record.
+    pub fn left_out(&self, host: &str) -> BTreeSet<String> {
+        self.left.borrow().get(host).cloned().unwrap_or_default()
+    }
+
+    /// Takes from a failure what a next attempt needs; whether there is any hope.
+    fn learn(&self, host: &str, trace: &str) -> Result<bool, String> {
+        // The longest path is the innermost.
+        let deepest = trace
+            .match_indices("recording [")
+            .filter_map(|(at, _)| {
+                let text = &trace[at + "recording ".len()..];
+                let mut values =
+                    serde_json::Deserializer::from_str(text).into_iter::<Vec<String>>();
+                values.next()?.ok()
+            })
+            .max_by_key(Vec::len)
+            .filter(|path| !path.is_empty());
+        if let Some(path) = deepest {
+            let mut left = self.left.borrow_mut();
+            let own = left.entry(host.to_owned()).or_default();
+            let path = whole(&path, own);
+            return Ok(own.len() < ATTEMPTS && own.insert(json!(path).to_string()));
+        }
+        let name = ["undefined variable '", "attribute '"]
+            .iter()
+            .find_map(|start| trace.split_once(start)?.1.split_once('\''))
+            .map(|(name, _)| name.to_owned())
+            .filter(|name| !NEVER.contains(&name.as_str()) && !name.starts_with("__"));
+        let fresh = name.is_some_and(|name| self.names.borrow_mut().insert(name));
+        if fresh {
+            self.write_names()?;
+        }
+        Ok(fresh)
     }
 
     pub fn path(&self) -> &Path {
@@ -294,24 +348,80 @@ impl Stubs {
     }
 }
 
-/// What Nix records of one host; `contents` tells of a path also what is there.
+/// The path, or the set that it is in when many attributes of that fail.
+fn whole<'p>(path: &'p [String], left: &BTreeSet<String>) -> &'p [String] {
+    let left: Vec<Vec<String>> = left
+        .iter()
+        .filter_map(|text| serde_json::from_str(text).ok())
+        .collect();
+    (2..path.len())
+        .rev()
+        .map(|depth| &path[..depth])
+        .find(|set| {
+            let failing: BTreeSet<&String> = left
+                .iter()
+                .filter(|other| other.starts_with(set))
+                .filter_map(|other| other.get(set.len()))
+                .collect();
+            failing.len() > 3
+        })
+        .unwrap_or(path)
+}
+
+/// How a host is recorded.
+#[derive(Clone, Copy)]
+pub struct How {
+    /// With a path, tell what stands there.
+    contents: bool,
+    /// After a failure leave out what failed.
+    again: bool,
+}
+
+/// What Nix records of one host.
 pub fn real(
     tree: &Path,
     host: &str,
+    declared: &[Declaration],
     stubs: &Stubs,
     library: &Path,
-    contents: bool,
+    how: How,
 ) -> Result<Json, String> {
-    nix::evaluate(
-        "record.nix",
-        &[
-            ("library", &library.to_string_lossy()),
+    let declared: Vec<String> = declared
+        .iter()
+        .map(|own| {
+            let names: Vec<String> = own.path.iter().map(|name| quoted(name)).collect();
+            format!("[ {} ]", names.join(" "))
+        })
+        .collect();
+    let declared = format!("[ {} ]", declared.join(" "));
+    loop {
+        let without: Vec<String> = stubs
+            .left_out(host)
+            .iter()
+            .map(|path| quoted(path))
+            .collect();
+        let arguments = [
+            ("library", &*library.to_string_lossy()),
             ("tree", &tree.to_string_lossy()),
-            ("host", &format!("{host:?}")),
-            ("contents", if contents { "true" } else { "false" }),
+            ("host", &quoted(host)),
+            ("contents", if how.contents { "true" } else { "false" }),
+            ("declared", &declared),
+            ("without", &format!("[ {} ]", without.join(" "))),
             ("stubs", &stubs.path().to_string_lossy()),
-        ],
-    )
+        ];
+        let why = match nix::evaluate("record.nix", &arguments) {
+            Ok(record) => return Ok(record),
+            Err(why) => why,
+        };
+        if !how.again || !stubs.learn(host, &why)? {
+            return Err(why);
+        }
+    }
+}
+
+/// A text as a Nix string.
+fn quoted(text: &str) -> String {
+    format!("{text:?}").replace("${", "\\${")
 }
 
 /// The names of the hosts that Nix sees.
@@ -403,6 +513,8 @@ impl World for Outside<'_> {
         let whole = format!("{way}.{name}");
         if name == "system" && platform.iter().any(|end| way.ends_with(end)) {
             Value::Str("x86_64-linux".to_owned())
+        } else if name == "hostName" && way.ends_with("networking") {
+            Value::Str(self.host.name.clone())
         } else if way.starts_with("inputs.") {
             Value::Named(whole)
         } else if self.stubs.booleans.contains(name) {
@@ -421,7 +533,7 @@ impl World for Outside<'_> {
     }
 
     fn mentions(&self, name: &str) -> Option<bool> {
-        Some(self.stubs.names.contains(name))
+        Some(self.stubs.names.borrow().contains(name))
     }
 }
 
@@ -637,6 +749,10 @@ impl Flattening<'_> {
             if kind == "<if>" && *of == json!(true) {
                 continue;
             }
+            if of.get("<unknown>").is_some() || of.get("<fails>").is_some() {
+                out.unclear.insert(path.to_vec());
+                return;
+            }
             // Nothing is defined below a false condition at or above an option.
             if kind == "<if>" && *of == json!(false) && self.reaches_option(&path[..*level]) {
                 return;
@@ -669,7 +785,15 @@ fn agrees(model: &Json, real: &Json, gaps: &mut usize) -> bool {
     if model == real {
         return true;
     }
-    if model.get("<unknown>").is_some() || real.get("<fails>").is_some() {
+    // The place of the flake is a text of which only the end is known.
+    if model.get("<path>") == Some(&json!("/")) && real.is_string() {
+        *gaps += 1;
+        return true;
+    }
+    let left_out = ["<fails>", "<unknown>"]
+        .iter()
+        .any(|tag| real.get(tag).is_some());
+    if model.get("<unknown>").is_some() || left_out {
         *gaps += 1;
         return true;
     }
@@ -767,7 +891,40 @@ pub fn recorded(
     stubs: &Stubs,
     library: &Path,
 ) -> Result<Recorded, String> {
-    let mut real = real(directory, &host.name, stubs, library, true)?;
+    record_as(directory, host, view, stubs, library, true)
+}
+
+/// The same; a host of which anything fails that did not before is an error.
+pub fn recorded_once(
+    directory: &Path,
+    host: &Host,
+    view: View<'_, '_>,
+    stubs: &Stubs,
+    library: &Path,
+) -> Result<Recorded, String> {
+    record_as(directory, host, view, stubs, library, false)
+}
+
+fn record_as(
+    directory: &Path,
+    host: &Host,
+    view: View<'_, '_>,
+    stubs: &Stubs,
+    library: &Path,
+    again: bool,
+) -> Result<Recorded, String> {
+    let how = How {
+        contents: true,
+        again,
+    };
+    let mut real = real(
+        directory,
+        &host.name,
+        &host.declarations,
+        stubs,
+        library,
+        how,
+    )?;
     let flattening = Flattening { host, view };
     let leaves = flattening.flatten(&real["definitions"]);
     if let Some(parts) = real.as_object_mut() {
@@ -816,10 +973,21 @@ pub fn check(
     stubs: &Stubs,
     library: &Path,
 ) -> Result<Comparison, String> {
-    let real = real(directory, host, stubs, library, false)?;
     let Some(host) = fleet.host(host) else {
         return Err("the model does not know the host".to_owned());
     };
+    let how = How {
+        contents: false,
+        again: true,
+    };
+    let real = real(
+        directory,
+        &host.name,
+        &host.declarations,
+        stubs,
+        library,
+        how,
+    )?;
     if let Err(why) = &host.call {
         return Err(format!("the model does not follow the host: {why}"));
     }

@@ -10,12 +10,14 @@
 #   root      directory that its paths lie in
 #   tree      the tree under test; paths are told relative to it
 #   contents  tell with a path also what stands there
+#   host      the host under test: its name is what files are often chosen by
 {
   lib,
   known,
   root,
   tree,
   contents ? false,
+  host ? null,
 }:
 let
   inherit (builtins)
@@ -38,6 +40,8 @@ let
     way: name:
     if name == "system" && platform way then
       "x86_64-linux"
+    else if name == "hostName" && host != null && lib.hasSuffix "networking" way then
+      host
     else if lib.hasPrefix "inputs." way then
       make "${way}.${name}"
     else if booleans ? ${name} then
@@ -59,19 +63,29 @@ let
         "=missing"
     );
 
+  # What a stand-in is called with, as far as it matters and has an end.
   show =
-    depth: value:
+    depth: given:
+    let
+      tried = builtins.tryEval given;
+      inherit (tried) value;
+      below = show (depth + 1);
+    in
     if depth > 4 then
       "…"
+    else if !tried.success then
+      "!"
     else if isAttrs value then
-      if value ? "<stub>" then
-        value."<stub>"
-      else if value ? mkIf && value ? types then
+      if value ? mkIf && value ? types then
         "lib"
+      else if value ? "<stub>" then
+        value."<stub>"
+      else if value ? nixosConfigurations || builtins.length (builtins.attrNames value) > 40 then
+        "{…}"
       else
-        "{${concatStringsSep "," (lib.mapAttrsToList (name: v: "${name}=${show (depth + 1) v}") value)}}"
+        "{${concatStringsSep "," (lib.mapAttrsToList (name: v: "${name}=${below v}") value)}}"
     else if isList value then
-      "[${concatStringsSep "," (map (show (depth + 1)) value)}]"
+      "[${concatStringsSep "," (map below value)}]"
     else if isFunction value then
       "λ"
     else if isPath value then
