@@ -2,7 +2,7 @@
 //!
 //! Two halves. The **core** decides and is pure: [`tree`], [`edit`], [`problem`], [`config`],
 //! [`syntax`], [`model`], [`options`], [`taxonomy`], [`inventory`], [`refactor`],
-//! [`proof`], [`validate`], [`explain`], [`guard`], [`journal`]. The **shell** acts: [`process`], [`tools`],
+//! [`proof`], [`validate`], [`explain`], [`lock`], [`guard`], [`journal`]. The **shell** acts: [`process`], [`tools`],
 //! [`workspace`], [`engine`], [`ui`], [`cli`]. `ARCHITECTURE.md` has the whole map.
 
 pub mod config;
@@ -11,6 +11,7 @@ pub mod explain;
 pub mod guard;
 pub mod inventory;
 pub mod journal;
+pub mod lock;
 pub mod model;
 pub mod options;
 pub mod problem;

@@ -3,6 +3,7 @@
 //! Here and nowhere else the shell and the core are wired together, and only
 //! [`outcome`] knows what an exit status means.
 
+mod baseline;
 mod completions;
 mod context;
 mod derivation;
@@ -16,6 +17,7 @@ mod man;
 mod migrate;
 mod nix;
 mod outcome;
+mod pins;
 mod proof;
 mod prove;
 mod test;
@@ -94,6 +96,11 @@ enum Command {
     Validate(validate::Arguments),
     /// Which options of a host changed, from where, and which derivations that reached
     Explain(explain::Arguments),
+    /// The derivation of every host: record it, and compare later
+    #[command(subcommand)]
+    Baseline(baseline::Command),
+    /// The inputs of the flake: how old, who follows whom, what is there twice
+    Pins(pins::Arguments),
     /// Refactor
     #[command(subcommand)]
     Migrate(migrate::Command),
@@ -116,6 +123,8 @@ fn dispatch(command: Command, context: &Context) -> Result<Outcome, Failure> {
         Command::Prove(arguments) => prove::run(&arguments, context),
         Command::Validate(arguments) => validate::run(&arguments, context),
         Command::Explain(arguments) => explain::run(&arguments, context),
+        Command::Baseline(command) => baseline::run(&command, context),
+        Command::Pins(arguments) => pins::run(&arguments, context),
         Command::Migrate(command) => migrate::run(command, context),
         Command::Tour => tour::run(context),
         Command::Doctor => doctor::run(context),

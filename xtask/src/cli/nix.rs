@@ -6,13 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use serde::Deserialize;
-
 use super::context::Context;
 use super::outcome::Failure;
 use crate::engine::evaluation::Refusal;
 use crate::engine::stand::Stand;
 use crate::engine::standin;
+use crate::lock::Lock;
 use crate::problem::{Problem, Span, offset_of};
 use crate::tools::nix::{Input, Nix};
 use crate::tree::{Tree, TreePath};
@@ -83,26 +82,6 @@ fn named(arguments: &[String]) -> Result<BTreeMap<String, Input>, Problem> {
     Ok(inputs)
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Lock {
-    root: String,
-    nodes: BTreeMap<String, Node>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Node {
-    inputs: BTreeMap<String, serde_json::Value>,
-    locked: Option<Reference>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Reference {
-    repo: Option<String>,
-}
-
 /// The stand-in for every input that it can stand for.
 fn stand_in(
     nix: &Nix,
@@ -122,19 +101,17 @@ fn stand_in(
             .map(|name| ((*name).to_owned(), input.clone()))
             .collect());
     };
-    let lock: Lock = serde_json::from_slice(&lock).map_err(|error| {
+    let lock = Lock::read(&lock).map_err(|error| {
         Problem::error("bad-lock", format!("flake.lock: {error}"))
             .help("`nix flake lock` writes it anew")
     })?;
-    let root = lock.nodes.get(&lock.root);
-    let names = root.into_iter().flat_map(|root| &root.inputs);
-    let known = names.filter(|(name, reference)| {
-        let node = reference.as_str().and_then(|node| lock.nodes.get(node));
-        let locked = node.and_then(|node| node.locked.as_ref());
+    let inputs = lock.inputs().into_iter();
+    let known = inputs.filter(|(name, node)| {
+        let locked = node.locked.as_ref();
         standin::stands_for(name, locked.and_then(|it| it.repo.as_deref()))
     });
     Ok(known
-        .map(|(name, _)| (name.clone(), input.clone()))
+        .map(|(name, _)| (name.to_owned(), input.clone()))
         .collect())
 }
 

@@ -22,6 +22,7 @@ const COMMON: &[&str] = &[
     "users",
     "system",
     "value",
+    "etc",
     "name",
     "content",
     "type",
