@@ -189,6 +189,9 @@ fn pins_are_listed_and_duplicates_told() {
 
 /// A line in which one plain value is another one.
 fn changed(line: &str) -> Option<String> {
+    if line.trim_start().starts_with('#') {
+        return None;
+    }
     let (before, value) = line.split_once(" = ")?;
     let value = value.strip_suffix(';')?;
     let other = match value {

@@ -11,9 +11,9 @@ use super::derivation::Judge;
 use super::fleet::{Reader, select};
 use super::outcome::{Failure, Outcome};
 use super::proof::{self, DifferenceDocument};
-use crate::explain::{aterm, join, leaves};
+use crate::explain::{aterm, causes, join, leaves};
 use crate::model::Fleet;
-use crate::problem::Problem;
+use crate::problem::{Problem, Span};
 use crate::proof::{Difference, HostVerdict, compare};
 use crate::tree::Tree;
 use crate::workspace::Workspace;
@@ -46,6 +46,8 @@ struct Document<'a> {
 struct OptionDocument<'a> {
     #[serde(flatten)]
     difference: DifferenceDocument<'a>,
+    /// The changed lines that made it differ.
+    causes: &'a [Span],
     /// Derivations in which it shows, as far as names tell.
     derivations: Vec<&'a str>,
 }
@@ -104,7 +106,14 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         .map(|difference| words(&difference.path_text()))
         .collect();
     let joined = join::join(&paths, &leaves);
-    tell(context, &verdict, &joined, &leaves, (&before, &after));
+    let causes = causes::causes(&differences, &causes::hunks(&before, &after));
+    tell(
+        context,
+        &verdict,
+        (&joined, &causes),
+        &leaves,
+        (&before, &after),
+    );
     context.ui.document(&Document {
         schema: "explain/1",
         host: &host,
@@ -112,9 +121,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         after: new.as_deref(),
         options: differences
             .iter()
-            .zip(&joined)
-            .map(|(difference, joined)| OptionDocument {
+            .zip(joined.iter().zip(&causes))
+            .map(|(difference, (joined, causes))| OptionDocument {
                 difference: DifferenceDocument::from(*difference),
+                causes,
                 derivations: names(joined, &leaves),
             })
             .collect(),
@@ -187,17 +197,21 @@ fn names<'a>(joined: &[usize], leaves: &'a [leaves::Leaf]) -> Vec<&'a str> {
 fn tell(
     context: &Context,
     verdict: &HostVerdict,
-    joined: &[Vec<usize>],
+    (joined, causes): (&[Vec<usize>], &[Vec<Span>]),
     leaves: &[leaves::Leaf],
     trees: (&Tree, &Tree),
 ) {
     let ui = &context.ui;
-    for (difference, joined) in verdict.differences.iter().zip(joined) {
+    for ((difference, joined), causes) in verdict.differences.iter().zip(joined).zip(causes) {
         let one = HostVerdict {
             differences: vec![difference.clone()],
             ..verdict.clone()
         };
         proof::explain(ui, &[one], trees.0, trees.1);
+        let lines: Vec<String> = causes.iter().map(|it| proof::place(it, trees.1)).collect();
+        if !lines.is_empty() {
+            ui.remark(&format!("changed at {}", lines.join(", ")));
+        }
         let names = names(joined, leaves);
         if !names.is_empty() {
             ui.remark(&format!("reached: {}", names.join(", ")));

@@ -80,7 +80,8 @@ fn code(judgement: Judgement) -> &'static str {
     }
 }
 
-fn place(span: &Span, tree: &Tree) -> String {
+/// A span as `path:line:column`.
+pub(super) fn place(span: &Span, tree: &Tree) -> String {
     match tree.text(&span.path) {
         Ok(text) => {
             let (line, column) = line_col(&text, span.start as usize);
