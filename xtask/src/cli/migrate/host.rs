@@ -1,8 +1,6 @@
 //! `migrate host`: split monolithic hosts into feature modules and compositions.
 
 use std::ffi::OsStr;
-use std::fs;
-use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
@@ -10,15 +8,14 @@ use super::super::context::Context;
 use super::super::derivation::{self, Judge};
 use super::super::fleet::{Reader, select};
 use super::super::outcome::{Failure, Outcome};
+use super::grouping::GroupingArguments;
 use super::show::{self, Migration};
 use crate::config::Config;
 use crate::edit::{self, ChangeSet};
 use crate::guard;
 use crate::model::Fleet;
 use crate::problem::Problem;
-use crate::process::Quoted;
 use crate::proof::{Judgement, compare};
-use crate::refactor::editable;
 use crate::refactor::group::Grouping;
 use crate::refactor::migrate::{self, Knowledge, MigratePlan, MigrateRequest, migrate_host};
 use crate::taxonomy::Taxonomy;
@@ -60,79 +57,10 @@ impl Arguments {
     }
 }
 
-/// How definitions are grouped into features.
-#[derive(Debug, Clone, Default, Args)]
-pub(super) struct GroupingArguments {
-    /// Put the options of a pattern into a feature; may be repeated
-    #[arg(long = "feature", value_name = "NAME=PATTERN")]
-    features: Vec<String>,
-    /// Only these features
-    #[arg(
-        long,
-        value_name = "FEATURE",
-        value_delimiter = ',',
-        conflicts_with = "except"
-    )]
-    only: Vec<String>,
-    /// All features but these
-    #[arg(long, value_name = "FEATURE", value_delimiter = ',')]
-    except: Vec<String>,
-    /// A grouping that `migrate plan HOST --edit` has written
-    #[arg(long, value_name = "FILE")]
-    grouping: Option<PathBuf>,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Accept {
     /// Another order of lists whose order may show
     OrderOnly,
-}
-
-impl GroupingArguments {
-    /// The taxonomy with what fleet.toml and the command line add to it.
-    pub(super) fn taxonomy(&self, config: &Config) -> Result<Taxonomy, Failure> {
-        let mut taxonomy = Taxonomy::embedded();
-        let specs = config.features.iter();
-        let mut problems = taxonomy.extend(specs.map(|(name, spec)| (name.as_str(), spec)));
-        problems.extend(taxonomy.extend_with_arguments(&self.features));
-        if guard::refuses(&problems) {
-            return Err(Failure {
-                outcome: Outcome::Failed,
-                problems,
-            });
-        }
-        Ok(taxonomy)
-    }
-
-    /// The grouping that was asked for.
-    ///
-    /// # Errors
-    ///
-    /// The file of a grouping cannot be read.
-    pub(super) fn grouping(&self) -> Result<Grouping, Failure> {
-        let pair = |text: &String| {
-            let (name, pattern) = text.split_once('=')?;
-            Some((name.trim().to_owned(), pattern.trim().to_owned()))
-        };
-        let mut features: Vec<(String, String)> = self.features.iter().filter_map(pair).collect();
-        if let Some(path) = &self.grouping {
-            let text = fs::read_to_string(path).map_err(|error| {
-                let what = format!("{}: {error}", Quoted(path.as_os_str()));
-                Problem::error("bad-grouping", what)
-                    .help("`cargo xtask migrate plan HOST --edit` writes one and names it")
-            })?;
-            features.extend(editable::parse(&text).map_err(|problems| Failure {
-                outcome: Outcome::Failed,
-                problems,
-            })?);
-        }
-        Ok(Grouping {
-            features,
-            only: self.only.clone(),
-            except: self.except.clone(),
-            ..Grouping::default()
-        })
-    }
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, Failure> {

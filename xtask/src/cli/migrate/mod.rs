@@ -1,6 +1,7 @@
 //! `migrate`: refactorings, and the ways back.
 
 mod back;
+mod grouping;
 mod host;
 mod plan;
 mod show;

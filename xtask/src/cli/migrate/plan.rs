@@ -11,7 +11,7 @@ use super::super::context::Context;
 use super::super::editor;
 use super::super::fleet::{Reader, select};
 use super::super::outcome::{Failure, Outcome};
-use super::host::GroupingArguments;
+use super::grouping::GroupingArguments;
 use super::show;
 use crate::config::Config;
 use crate::guard;
