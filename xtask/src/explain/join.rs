@@ -15,6 +15,7 @@ const COMMON: &[&str] = &[
     "source",
     "systemd",
     "environment",
+    "etc",
     "networking",
     "security",
     "boot",

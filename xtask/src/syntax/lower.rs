@@ -84,7 +84,13 @@ impl Lowering {
     fn expr_here(&mut self, expr: &ast::Expr) -> ExprId {
         let at = range(expr.syntax());
         let lowered = match expr {
-            ast::Expr::Paren(e) => return self.optional(e.expr(), at),
+            ast::Expr::Paren(e) => {
+                // The parser forgives `(x;` where a binding may end.
+                if e.r_paren_token().is_none() {
+                    self.error(at, "a closing parenthesis is missing".to_owned());
+                }
+                return self.optional(e.expr(), at);
+            }
             ast::Expr::Root(e) => return self.optional(e.expr(), at),
             ast::Expr::Error(_) => Expr::Error,
             ast::Expr::Literal(e) => literal(e),

@@ -45,6 +45,7 @@ const CASES: &[(&str, bool)] = &[
         false,
     ),
     ("./a/", false),
+    ("{ a = (builtins.map (b: { }; (c: c) [ ]); }", false),
     ("let unused = nothing; in 1", false),
     ("{ inherit nothing; }", false),
     ("let a = 1; in rec { inherit a; b = a; }", true),
