@@ -76,7 +76,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
     let before = workspace.snapshot_at(first)?.tree;
     let after = state(context, &workspace, second)?;
     let reader = Reader::new();
-    let fleets = (reader.load(&before), reader.load_told(&after, context)?);
+    let fleets = reader.load_both(&before, &after, context)?;
     let host = chosen(&fleets, &arguments.host)?;
     let verdicts = compare(&fleets.0, &fleets.1, &reader.table);
     let verdict = verdicts.into_iter().find(|it| it.host == host);

@@ -57,7 +57,22 @@ impl Reader {
     /// All hosts of the working tree; what could not be followed is said. A
     /// flake without hosts is a finding of its own.
     pub(super) fn load_told(&self, tree: &Tree, context: &Context) -> Result<Fleet, Failure> {
-        let fleet = self.load(tree);
+        Self::told(self.load(tree), tree, context)
+    }
+
+    /// The hosts of an earlier tree and of the working tree, read side by side;
+    /// of the working tree what could not be followed is said.
+    pub(super) fn load_both(
+        &self,
+        before: &Tree,
+        after: &Tree,
+        context: &Context,
+    ) -> Result<(Fleet, Fleet), Failure> {
+        let (before, now) = rayon::join(|| self.load(before), || self.load(after));
+        Ok((before, Self::told(now, after, context)?))
+    }
+
+    fn told(fleet: Fleet, tree: &Tree, context: &Context) -> Result<Fleet, Failure> {
         context.ui.problems(&fleet.problems, Some(tree));
         if fleet.hosts.is_empty() {
             return Err(Self::no_hosts().into());

@@ -56,12 +56,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
     let workspace = context.workspace()?;
     let (after_tree, _) = context.read(&workspace)?;
     let before_tree = workspace.snapshot_at(&arguments.revision)?;
-    let task = context.ui.progress().task("proof", 3);
+    let task = context.ui.progress().task("proof", 2);
     let reader = Reader::new();
-    let before = reader.load(&before_tree.tree);
-    task.advance("earlier state read");
-    let after = reader.load_told(&after_tree.tree, context)?;
-    task.advance("working tree read");
+    let (before, after) = reader.load_both(&before_tree.tree, &after_tree.tree, context)?;
+    task.advance("both states read");
     let mut verdicts = compare(&before, &after, &reader.table);
     task.advance("compared");
     drop(task);
