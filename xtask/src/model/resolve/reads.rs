@@ -58,20 +58,30 @@ impl ForeignReads {
 /// its `config`.
 fn foreign_reads(host: &Host) -> Vec<(Name, Vec<Name>)> {
     let mut found = Vec::new();
-    let mut add = |term: &Term| {
-        term.walk(&mut |term| {
-            let (K::Select(base, keys, _) | K::HasAttr(base, keys)) = term.kind() else {
-                return;
-            };
-            if !matches!(base.kind(), K::Flake) {
-                return;
-            }
-            if let [Key::Name(hosts), name, rest @ ..] = keys.as_slice()
-                && &**hosts == "nixosConfigurations"
-            {
+    let mut seen = FxHashSet::default();
+    let mut stack: Vec<Term> = host
+        .definitions
+        .iter()
+        .flat_map(terms_of)
+        .chain(host.declarations.iter().map(|it| &it.effect))
+        .cloned()
+        .collect();
+    while let Some(term) = stack.pop() {
+        if !seen.insert(term.digest()) {
+            continue;
+        }
+        let Some(read) = FlakeRead::of(&term) else {
+            term.children(&mut |child| stack.push(child.clone()));
+            continue;
+        };
+        stack.extend(read.inside);
+        match read.path.as_slice() {
+            [Key::Name(hosts), name, rest @ ..] if &**hosts == "nixosConfigurations" => {
                 let rest = known_part(rest);
                 let below = match rest.split_first() {
-                    Some((first, below)) if matches!(&**first, "config" | "options") => below.to_vec(),
+                    Some((first, below)) if matches!(&**first, "config" | "options") => {
+                        below.to_vec()
+                    }
                     _ => Vec::new(),
                 };
                 let name = match name {
@@ -80,20 +90,54 @@ fn foreign_reads(host: &Host) -> Vec<(Name, Vec<Name>)> {
                     Key::Term(_) => Name::from(""),
                 };
                 found.push((name, below));
-            } else if matches!(keys.first(), Some(Key::Name(hosts)) if &**hosts == "nixosConfigurations") {
-                // Some host, or all of them.
+            }
+            // Some host, or all of them.
+            [Key::Name(hosts)] if &**hosts == "nixosConfigurations" => {
                 found.push((Name::from(""), Vec::new()));
             }
-        });
-    };
-    host.definitions
-        .iter()
-        .flat_map(terms_of)
-        .for_each(&mut add);
-    host.declarations
-        .iter()
-        .for_each(|declaration| add(&declaration.effect));
+            [Key::Term(_), ..] => found.push((Name::from(""), Vec::new())),
+            _ => {}
+        }
+    }
     found
+}
+
+/// A selection from the flake itself, also in several steps: what is between
+/// (`others = self.nixosConfigurations; others.a.config.x`) is not read as a
+/// whole.
+struct FlakeRead {
+    path: Vec<Key>,
+    /// Computed names and defaults.
+    inside: Vec<Term>,
+}
+
+impl FlakeRead {
+    fn of(term: &Term) -> Option<Self> {
+        let mut steps: Vec<&[Key]> = Vec::new();
+        let mut inside = Vec::new();
+        let mut at = term;
+        loop {
+            at = match at.kind() {
+                K::Select(base, keys, default) => {
+                    inside.extend(default.iter().cloned());
+                    steps.push(keys);
+                    base
+                }
+                K::HasAttr(base, keys) if steps.is_empty() => {
+                    steps.push(keys);
+                    base
+                }
+                K::Flake if !steps.is_empty() => break,
+                _ => return None,
+            };
+        }
+        let path: Vec<Key> = steps.into_iter().rev().flatten().cloned().collect();
+        inside.extend(path.iter().filter_map(|key| match key {
+            Key::Term(term) => Some(term.clone()),
+            Key::Name(_) => None,
+        }));
+        Some(Self { path, inside })
+    }
 }
 
 /// How a host's terms read `config` and `options` other than option by option.
