@@ -1,17 +1,21 @@
 //! Which files a migration makes, and what goes into each.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::anatomy::{Anatomy, ItemId};
 use super::catalogue::Catalogue;
 use super::emit::{self, Draft, Form};
-use super::existing::{Adaptation, Feature};
 use super::group::{Groups, MIN_LINES, feature_name};
 use super::host::Request;
 use super::identity;
 use super::locals::Names;
 use super::reindent::Lines;
 use crate::tree::{Tree, TreePath};
+
+mod known;
+
+use known::Known;
 
 /// One draft per group; items that cannot stand in another file are kept.
 pub(super) fn drafts(
@@ -22,58 +26,162 @@ pub(super) fn drafts(
     catalogue: &Catalogue<'_>,
     keep: &mut BTreeMap<ItemId, String>,
 ) -> Vec<Draft> {
-    let mut drafts = Vec::new();
-    let lines = Lines::of(&anatomy.root);
-    for (name, group) in &groups.features {
-        let mut items = BTreeSet::new();
-        for id in &group.items {
-            if keep.contains_key(id) {
+    let mut planner = Planner {
+        tree,
+        anatomy,
+        groups,
+        request,
+        catalogue,
+        lines: Lines::of(&anatomy.root),
+        purposes: Vec::new(),
+        drafts: Vec::new(),
+        keep,
+    };
+    planner.purposes = planner.purposes();
+    planner.run();
+    planner.drafts
+}
+
+/// Parts of any desktop: they do not say what a machine is for.
+const PERIPHERAL: [&str; 9] = [
+    "audio",
+    "bluetooth",
+    "browsers",
+    "display-manager",
+    "fonts",
+    "input",
+    "input-method",
+    "night-light",
+    "theme",
+];
+
+/// What a group is called and what it holds.
+type Pending = BTreeMap<String, BTreeSet<ItemId>>;
+
+struct Planner<'a> {
+    tree: &'a Tree,
+    anatomy: &'a Anatomy,
+    groups: &'a Groups,
+    request: &'a Request<'a>,
+    catalogue: &'a Catalogue<'a>,
+    lines: Lines,
+    /// What the host is there for: the names that tell variants apart, with
+    /// what they are.
+    purposes: Vec<(String, String)>,
+    drafts: Vec<Draft>,
+    keep: &'a mut BTreeMap<ItemId, String>,
+}
+
+impl Planner<'_> {
+    /// Deepest first: what is left of a group goes to its parent, which must
+    /// not be drafted by then.
+    fn run(&mut self) {
+        let mut pending: Pending = BTreeMap::new();
+        for (name, group) in &self.groups.features {
+            pending.insert(name.clone(), group.items.clone());
+        }
+        loop {
+            let next = pending
+                .keys()
+                .max_by_key(|name| (self.catalogue.depth(name), Reverse(*name)));
+            let Some((name, items)) = next.cloned().and_then(|name| pending.remove_entry(&name))
+            else {
+                break;
+            };
+            let items = self.movable(items);
+            let Some(file) = self.file(&name).filter(|_| !items.is_empty()) else {
+                continue;
+            };
+            if let Ok(text) = self.tree.text(&file) {
+                let reason = format!("differs from {file}");
+                let known = Known {
+                    file,
+                    text,
+                    name: &name,
+                };
+                let is_on = known.is_on(self);
+                let left = known.drafts(self, items);
+                self.leave(&name, left, reason, is_on, &mut pending);
                 continue;
             }
-            let own = BTreeSet::from([*id]);
-            let holes: Vec<_> = identity::extract(anatomy, &lines, &own, catalogue)
+            let is_asked = (self.groups.features.get(&name)).is_some_and(|group| group.asked);
+            if self.size(&items) < self.min_lines() && !is_asked {
+                let reason = format!("too little for a feature of its own ({name})");
+                self.leave(&name, items, reason, false, &mut pending);
+                continue;
+            }
+            let draft = self.feature(&name, self.catalogue.description(&name), file, items);
+            self.drafts.push(draft);
+        }
+        self.drafts.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+
+    /// What no file took goes to the parent's group, or stays.
+    fn leave(
+        &mut self,
+        name: &str,
+        items: BTreeSet<ItemId>,
+        reason: String,
+        is_settled: bool,
+        pending: &mut Pending,
+    ) {
+        let Some(first) = items.first().and_then(|id| self.anatomy.items.get(*id)) else {
+            return;
+        };
+        let grouping = self.request.grouping;
+        let is_asked = (self.groups.features.get(name)).is_some_and(|group| group.asked);
+        let parent = self
+            .catalogue
+            .parent(name, &first.path)
+            .map(|parent| feature_name(parent, &grouping.reserved))
+            .filter(|parent| parent != name && !grouping.except.contains(parent))
+            .filter(|_| !is_settled && !is_asked && grouping.only.is_empty());
+        match parent {
+            Some(parent) => pending.entry(parent).or_default().extend(items),
+            None => {
+                for id in items {
+                    self.keep.insert(id, reason.clone());
+                }
+            }
+        }
+    }
+
+    /// Items that can stand in another file; the others are kept.
+    fn movable(&mut self, items: BTreeSet<ItemId>) -> BTreeSet<ItemId> {
+        let mut movable = BTreeSet::new();
+        for id in items {
+            if self.keep.contains_key(&id) {
+                continue;
+            }
+            let own = BTreeSet::from([id]);
+            let holes: Vec<_> = identity::extract(self.anatomy, &self.lines, &own, self.catalogue)
                 .replace
                 .into_iter()
                 .map(|(range, _)| range)
                 .collect();
-            match emit::check(anatomy, &own, &holes, &Names::new(), &Form::Feature) {
+            match emit::check(self.anatomy, &own, &holes, &Names::new(), &Form::Feature) {
                 Ok(()) => {
-                    items.insert(*id);
+                    movable.insert(id);
                 }
                 Err(reason) => {
-                    keep.insert(*id, reason.reason());
+                    self.keep.insert(id, reason.reason());
                 }
             }
         }
-        if items.is_empty() {
-            continue;
-        }
-        let description = catalogue.description(name);
-        let Some(file) = request.directory.join(&format!("{name}.nix")) else {
-            continue;
-        };
-        if let Ok(text) = tree.text(&file) {
-            let known = Known {
-                file,
-                text,
-                name,
-                description,
-            };
-            known.drafts(
-                tree,
-                anatomy,
-                &lines,
-                request,
-                catalogue,
-                items,
-                keep,
-                &mut drafts,
-            );
-            continue;
-        }
-        let named = identity::extract(anatomy, &lines, &items, catalogue);
-        drafts.push(Draft {
-            name: name.clone(),
+        movable
+    }
+
+    /// A feature that does not exist yet.
+    fn feature(
+        &self,
+        name: &str,
+        description: String,
+        file: TreePath,
+        items: BTreeSet<ItemId>,
+    ) -> Draft {
+        let named = identity::extract(self.anatomy, &self.lines, &items, self.catalogue);
+        Draft {
+            name: name.to_owned(),
             description,
             file,
             form: Form::Feature,
@@ -82,169 +190,54 @@ pub(super) fn drafts(
             replace: named.replace,
             settings: named.settings,
             handed: Names::new(),
-        });
-    }
-    drafts
-}
-
-/// A feature that exists already.
-pub(super) struct Known<'a> {
-    file: TreePath,
-    text: String,
-    name: &'a str,
-    description: String,
-}
-
-impl Known<'_> {
-    /// What the feature can take over, it takes; the rest becomes a file of the
-    /// host, or stays if it is short.
-    #[expect(clippy::too_many_arguments, reason = "one caller, one step of it")]
-    fn drafts(
-        &self,
-        tree: &Tree,
-        anatomy: &Anatomy,
-        lines: &Lines,
-        request: &Request<'_>,
-        catalogue: &Catalogue<'_>,
-        mut items: BTreeSet<ItemId>,
-        keep: &mut BTreeMap<ItemId, String>,
-        drafts: &mut Vec<Draft>,
-    ) {
-        let mut path: Vec<&str> = request.namespace.split('.').collect();
-        path.push(self.name);
-        let is_on = anatomy.items.iter().any(|item| {
-            item.path.len() > path.len() && item.path.iter().zip(&path).all(|(a, b)| a == b)
-        });
-        let feature = Feature::read(
-            &self.file,
-            &self.text,
-            self.name,
-            request.namespace,
-            catalogue,
-        );
-        let adapted = feature
-            .filter(|_| !is_on)
-            .and_then(|feature| feature.adapt(anatomy, lines, &items, catalogue));
-        let size = |items: &BTreeSet<ItemId>| -> usize {
-            let own = items.iter().filter_map(|id| anatomy.items.get(*id));
-            own.map(|item| item.lines).sum()
-        };
-        // Rather a variant that takes all than a feature that takes a little
-        // and leaves too little for a file.
-        let is_worth_it = |adapted: &Adaptation| {
-            let (all, taken) = (size(&items), size(&adapted.taken));
-            request.roles.is_empty()
-                || all < MIN_LINES
-                || taken * 2 >= all
-                || all - taken >= MIN_LINES
-        };
-        if let Some(adapted) = adapted.filter(is_worth_it) {
-            items.retain(|id| !adapted.taken.contains(id));
-            drafts.push(Draft {
-                name: self.name.to_owned(),
-                description: self.description.clone(),
-                file: self.file.clone(),
-                form: Form::Existing {
-                    text: adapted.text,
-                    stays: adapted.holes,
-                },
-                items: adapted.taken,
-                options: Vec::new(),
-                replace: Vec::new(),
-                settings: adapted.settings,
-                handed: Names::new(),
-            });
-        }
-        if size(&items) >= MIN_LINES && !is_on {
-            self.variants(tree, anatomy, lines, request, catalogue, &mut items, drafts);
-        }
-        let private = private_file(anatomy, request.host, self.name)
-            .filter(|file| tree.entry(file).is_none());
-        match private {
-            Some(file) if size(&items) >= MIN_LINES => drafts.push(Draft {
-                name: self.name.to_owned(),
-                description: self.description.clone(),
-                file,
-                form: Form::Private,
-                items,
-                options: Vec::new(),
-                replace: Vec::new(),
-                settings: Vec::new(),
-                handed: Names::new(),
-            }),
-            _ => {
-                for id in items {
-                    keep.insert(id, format!("differs from {}", self.file));
-                }
-            }
         }
     }
-}
 
-impl Known<'_> {
-    /// Hosts of one role share what the feature does differently for them:
-    /// `packages` and `packages-kiosk`.
-    #[expect(clippy::too_many_arguments, reason = "one caller, one step of it")]
-    fn variants(
-        &self,
-        tree: &Tree,
-        anatomy: &Anatomy,
-        lines: &Lines,
-        request: &Request<'_>,
-        catalogue: &Catalogue<'_>,
-        items: &mut BTreeSet<ItemId>,
-        drafts: &mut Vec<Draft>,
-    ) {
-        for role in request.roles {
-            let name = feature_name(&format!("{}-{role}", self.name), &request.grouping.reserved);
-            let Some(file) = request.directory.join(&format!("{name}.nix")) else {
-                continue;
-            };
-            if self.name.split('-').any(|part| part == role) {
-                continue;
-            }
-            let description = format!("{} of hosts in the role {role}", self.description);
-            let draft = match tree.text(&file) {
-                Ok(text) => {
-                    let feature = Feature::read(&file, &text, &name, request.namespace, catalogue);
-                    let adapted = feature.and_then(|it| it.adapt(anatomy, lines, items, catalogue));
-                    let Some(adapted) = adapted else { continue };
-                    Draft {
-                        name,
-                        description,
-                        file,
-                        form: Form::Existing {
-                            text: adapted.text,
-                            stays: adapted.holes,
-                        },
-                        items: adapted.taken,
-                        options: Vec::new(),
-                        replace: Vec::new(),
-                        settings: adapted.settings,
-                        handed: Names::new(),
-                    }
-                }
-                Err(_) => {
-                    let named = identity::extract(anatomy, lines, items, catalogue);
-                    Draft {
-                        name,
-                        description,
-                        file,
-                        form: Form::Feature,
-                        items: items.clone(),
-                        options: named.options,
-                        replace: named.replace,
-                        settings: named.settings,
-                        handed: Names::new(),
-                    }
-                }
-            };
-            items.retain(|id| !draft.items.contains(id));
-            drafts.push(draft);
-            if items.is_empty() {
-                return;
-            }
-        }
+    fn file(&self, name: &str) -> Option<TreePath> {
+        self.request.directory.join(&format!("{name}.nix"))
+    }
+
+    fn size(&self, items: &BTreeSet<ItemId>) -> usize {
+        let own = items.iter().filter_map(|id| self.anatomy.items.get(*id));
+        own.map(|item| item.lines).sum()
+    }
+
+    fn min_lines(&self) -> usize {
+        self.request.grouping.min_lines.unwrap_or(MIN_LINES)
+    }
+
+    /// The roles that the host states, then the services and unheard-of
+    /// concerns that no other host has a feature for, largest first.
+    fn purposes(&self) -> Vec<(String, String)> {
+        let roles = self.request.roles.iter();
+        let stated = roles.map(|role| (role.clone(), format!("of hosts in the role {role}")));
+        let taxonomy = self.catalogue.taxonomy;
+        let is_purpose = |name: &str| {
+            let above: Vec<&str> = taxonomy.lineage(name).skip(1).collect();
+            let is_known = taxonomy.feature(name).is_some();
+            !PERIPHERAL.contains(&name)
+                && (!is_known
+                    || ["services", "desktop", "laptop"]
+                        .iter()
+                        .any(|it| above.contains(it)))
+        };
+        let mut own: Vec<(usize, &String)> = self
+            .groups
+            .features
+            .iter()
+            .filter(|(name, _)| is_purpose(name))
+            .filter(|(name, _)| {
+                self.file(name)
+                    .is_some_and(|file| self.tree.entry(&file).is_none())
+            })
+            .map(|(name, group)| (self.size(&group.items), name))
+            .collect();
+        own.sort_by_key(|(size, name)| (Reverse(*size), *name));
+        let named = own.into_iter().map(|(_, name)| {
+            let description = self.catalogue.description(name);
+            (name.clone(), format!("on hosts with {description}"))
+        });
+        stated.chain(named).collect()
     }
 }
 

@@ -157,13 +157,13 @@ pub fn propose(
                 },
             );
         }
-        let lines = draft
+        let lines: usize = draft
             .items
             .iter()
             .filter_map(|id| anatomy.items.get(*id))
             .map(|item| item.lines)
             .sum();
-        proposal.features.insert(draft.name.clone(), lines);
+        *proposal.features.entry(draft.name.clone()).or_default() += lines;
         for id in &draft.items {
             proposal.taken.insert(*id, draft.name.clone());
         }

@@ -1,0 +1,148 @@
+//! Features that exist already.
+
+use std::collections::BTreeSet;
+
+use super::{Planner, private_file};
+use crate::refactor::anatomy::ItemId;
+use crate::refactor::emit::{Draft, Form};
+use crate::refactor::existing::{Adaptation, Feature};
+use crate::refactor::group::{MIN_LINES, feature_name};
+use crate::refactor::locals::Names;
+use crate::tree::TreePath;
+
+/// A feature that exists already.
+pub(super) struct Known<'a> {
+    pub(super) file: TreePath,
+    pub(super) text: String,
+    pub(super) name: &'a str,
+}
+
+impl Known<'_> {
+    /// Whether the host uses the feature, or a variant of it.
+    pub(super) fn is_on(&self, planner: &Planner<'_>) -> bool {
+        let namespace: Vec<&str> = planner.request.namespace.split('.').collect();
+        let is_this = |used: &String| {
+            let variant = used.strip_prefix(self.name);
+            used == self.name
+                || variant.is_some_and(|rest| rest.starts_with('-'))
+                    && planner.catalogue.taxonomy.feature(used).is_none()
+        };
+        planner.anatomy.items.iter().any(|item| {
+            item.path.iter().zip(&namespace).all(|(a, b)| a == b)
+                && item.path.get(namespace.len()).is_some_and(is_this)
+        })
+    }
+
+    /// What the feature can take over, it takes; the rest becomes a variant of
+    /// it, or a file of the host. Returns what is left.
+    pub(super) fn drafts(
+        &self,
+        planner: &mut Planner<'_>,
+        mut items: BTreeSet<ItemId>,
+    ) -> BTreeSet<ItemId> {
+        if self.is_on(planner) {
+            return items;
+        }
+        let description = planner.catalogue.description(self.name);
+        // Rather a variant that takes all than a feature that takes a little
+        // and leaves too little for a file.
+        let is_worth_it = |adapted: &Adaptation| {
+            let (all, taken) = (planner.size(&items), planner.size(&adapted.taken));
+            planner.purposes.is_empty()
+                || all < MIN_LINES
+                || taken * 2 >= all
+                || all - taken >= MIN_LINES
+        };
+        let adapted = adapted(planner, &self.file, &self.text, self.name, &items);
+        if let Some(adapted) = adapted.filter(is_worth_it) {
+            items.retain(|id| !adapted.taken.contains(id));
+            let draft = existing(self.name, description.clone(), self.file.clone(), adapted);
+            planner.drafts.push(draft);
+        }
+        if planner.size(&items) < MIN_LINES {
+            return items;
+        }
+        self.variants(planner, &description, &mut items);
+        let private = private_file(planner.anatomy, planner.request.host, self.name)
+            .filter(|file| planner.tree.entry(file).is_none());
+        if let Some(file) = private
+            && planner.size(&items) >= MIN_LINES
+        {
+            planner.drafts.push(Draft {
+                name: self.name.to_owned(),
+                description,
+                file,
+                form: Form::Private,
+                items: std::mem::take(&mut items),
+                options: Vec::new(),
+                replace: Vec::new(),
+                settings: Vec::new(),
+                handed: Names::new(),
+            });
+        }
+        items
+    }
+
+    /// Hosts of one purpose share what the feature does differently for them:
+    /// `packages` and `packages-kiosk`.
+    fn variants(&self, planner: &mut Planner<'_>, description: &str, items: &mut BTreeSet<ItemId>) {
+        for (purpose, whose) in planner.purposes.clone() {
+            let reserved = &planner.request.grouping.reserved;
+            let name = feature_name(&format!("{}-{purpose}", self.name), reserved);
+            let is_named_so = self.name.split('-').any(|part| part == purpose);
+            let Some(file) = planner.file(&name).filter(|_| !is_named_so) else {
+                continue;
+            };
+            let description = format!("{description} {whose}");
+            let draft = match planner.tree.text(&file) {
+                Ok(text) => {
+                    let Some(adapted) = adapted(planner, &file, &text, &name, items) else {
+                        continue;
+                    };
+                    existing(&name, description, file, adapted)
+                }
+                Err(_) => planner.feature(&name, description, file, items.clone()),
+            };
+            items.retain(|id| !draft.items.contains(id));
+            planner.drafts.push(draft);
+            if planner.size(items) < MIN_LINES {
+                return;
+            }
+        }
+    }
+}
+
+/// How a feature can take over items of the host.
+fn adapted(
+    planner: &Planner<'_>,
+    file: &TreePath,
+    text: &str,
+    name: &str,
+    items: &BTreeSet<ItemId>,
+) -> Option<Adaptation> {
+    let feature = Feature::read(
+        file,
+        text,
+        name,
+        planner.request.namespace,
+        planner.catalogue,
+    );
+    feature?.adapt(planner.anatomy, &planner.lines, items, planner.catalogue)
+}
+
+fn existing(name: &str, description: String, file: TreePath, adapted: Adaptation) -> Draft {
+    Draft {
+        name: name.to_owned(),
+        description,
+        file,
+        form: Form::Existing {
+            text: adapted.text,
+            stays: adapted.holes,
+        },
+        items: adapted.taken,
+        options: Vec::new(),
+        replace: Vec::new(),
+        settings: adapted.settings,
+        handed: Names::new(),
+    }
+}
