@@ -40,6 +40,8 @@ pub struct Request<'a> {
     pub list: Option<&'a ChangeSet>,
     /// What the machine is for; tells variants of a feature apart.
     pub roles: &'a [String],
+    /// Features that exist and shall not be changed for this host.
+    pub avoid: BTreeSet<String>,
 }
 
 /// A definition that stays with the host although its class could move.
@@ -66,6 +68,8 @@ pub struct Proposal {
     pub kept: Vec<Kept>,
     /// Which feature took each item.
     pub taken: BTreeMap<ItemId, String>,
+    /// Those of them that existed before.
+    pub existing: BTreeSet<String>,
     /// Non-blank lines of the entry before and after.
     pub lines: (usize, usize),
 }
@@ -136,6 +140,7 @@ pub fn propose(
     }
     for (draft, carried) in drafts.iter().zip(&plan.carried) {
         if let Form::Existing { text, .. } = &draft.form {
+            proposal.existing.insert(draft.name.clone());
             if let Some(text) = text {
                 let before = tree.raw(&draft.file).map_err(|error| error.to_string())?;
                 proposal.changes.insert(

@@ -2,7 +2,7 @@
 //! model, and whatever the judgement falls on stays with the host.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -267,9 +267,10 @@ fn pass_in(
         directory: &namespace.directory,
         grouping: &grouping,
         position: Position::Head,
-        auto_import: placement::is_listed(tree, &namespace.directory),
+        auto_import: placement::is_listed_for(tree, host, &namespace.directory),
         list: None,
         roles: &roles,
+        avoid: BTreeSet::new(),
     };
     let (anatomy, groups) = match host::dissect(tree, &asked, &catalogue) {
         Ok(found) => found,

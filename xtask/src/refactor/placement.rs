@@ -42,7 +42,8 @@ pub fn candidates(
     let Some(listing) = directory.join("default.nix") else {
         return Vec::new();
     };
-    if tree.is_directory(directory) {
+    let listed = is_listed(tree, directory);
+    if tree.is_directory(directory) && !listed {
         return Vec::new();
     }
     let modules: BTreeSet<&TreePath> = host.module_files().collect();
@@ -68,13 +69,15 @@ pub fn candidates(
                     contents: new.into_bytes(),
                 },
             );
-            changes.insert(
-                listing.clone(),
-                Change::Create {
-                    contents: LISTING.as_bytes().to_vec(),
-                    executable: false,
-                },
-            );
+            if !listed {
+                changes.insert(
+                    listing.clone(),
+                    Change::Create {
+                        contents: LISTING.as_bytes().to_vec(),
+                        executable: false,
+                    },
+                );
+            }
             // The element that spells the most of the entry's path comes first.
             let likeness = entry
                 .components()
@@ -96,8 +99,15 @@ pub fn is_listed(tree: &Tree, directory: &TreePath) -> bool {
         .is_some_and(|text| text == LISTING)
 }
 
-/// Whether new modules stand right behind the host's file in its list.
-pub fn stands_behind(host: &Host, entry: &TreePath, changes: &ChangeSet) -> bool {
+/// Whether a host takes all that such a directory lists.
+pub fn is_listed_for(tree: &Tree, host: &Host, directory: &TreePath) -> bool {
+    let mut files = host.module_files();
+    is_listed(tree, directory) && files.any(|file| file.parent().as_ref() == Some(directory))
+}
+
+/// Whether the modules of a directory stand right behind the host's file in its
+/// list.
+pub fn stands_behind(host: &Host, entry: &TreePath, directory: &TreePath) -> bool {
     let file_at = |at: usize| match host.modules.get(at).map(|module| &module.origin) {
         Some(Origin::File(path)) => Some(path),
         _ => None,
@@ -105,11 +115,11 @@ pub fn stands_behind(host: &Host, entry: &TreePath, changes: &ChangeSet) -> bool
     let Some(at) = (0..host.modules.len()).find(|at| file_at(*at) == Some(entry)) else {
         return false;
     };
-    let created = |path: &TreePath| matches!(changes.get(path), Some(Change::Create { .. }));
+    let is_feature = |path: &TreePath| path.parent().as_ref() == Some(directory);
     host.modules
         .get(at + 1)
         .is_some_and(|next| next.level == host.modules[at].level)
-        && file_at(at + 1).is_some_and(created)
+        && file_at(at + 1).is_some_and(is_feature)
 }
 
 /// The text of a file with `import <directory>` put behind one element of one

@@ -52,6 +52,7 @@ fn check(before: &str, expect: Expect) {
         auto_import: false,
         list: None,
         roles: &[],
+        avoid: Default::default(),
     };
     let table = OptionTable::embedded();
     let taxonomy = Taxonomy::embedded();
@@ -616,6 +617,7 @@ fn nothing_that_the_author_wrote_is_lost() {
             auto_import: false,
             list: None,
             roles: &[],
+            avoid: Default::default(),
         };
         let (anatomy, groups) = dissect(&tree, &request, &catalogue).unwrap();
         let none = BTreeMap::new();

@@ -53,7 +53,9 @@ impl Known<'_> {
                 || taken * 2 >= all
                 || all - taken >= MIN_LINES
         };
-        let adapted = adapted(planner, &self.file, &self.text, self.name, &items);
+        let adapted = Some(self.name)
+            .filter(|name| !planner.request.avoid.contains(*name))
+            .and_then(|name| adapted(planner, &self.file, &self.text, name, &items));
         if let Some(adapted) = adapted.filter(is_worth_it) {
             items.retain(|id| !adapted.taken.contains(id));
             let draft = existing(self.name, description.clone(), self.file.clone(), adapted);
@@ -84,31 +86,58 @@ impl Known<'_> {
     }
 
     /// Hosts of one purpose share what the feature does differently for them:
-    /// `packages` and `packages-kiosk`.
+    /// `packages` and `packages-kiosk`. A variant that is there already comes
+    /// before one that would be new.
     fn variants(&self, planner: &mut Planner<'_>, description: &str, items: &mut BTreeSet<ItemId>) {
-        for (purpose, whose) in planner.purposes.clone() {
-            let reserved = &planner.request.grouping.reserved;
-            let name = feature_name(&format!("{}-{purpose}", self.name), reserved);
-            let is_named_so = self.name.split('-').any(|part| part == purpose);
-            let Some(file) = planner.file(&name).filter(|_| !is_named_so) else {
+        for name in self.existing_variants(planner) {
+            let Some(file) = planner.file(&name) else {
                 continue;
             };
-            let description = format!("{description} {whose}");
-            let draft = match planner.tree.text(&file) {
-                Ok(text) => {
-                    let Some(adapted) = adapted(planner, &file, &text, &name, items) else {
-                        continue;
-                    };
-                    existing(&name, description, file, adapted)
-                }
-                Err(_) => planner.feature(&name, description, file, items.clone()),
-            };
-            items.retain(|id| !draft.items.contains(id));
+            let text = planner.tree.text(&file).ok();
+            let adapted = text.and_then(|text| adapted(planner, &file, &text, &name, items));
+            let Some(adapted) = adapted else { continue };
+            let (all, taken) = (planner.size(items), planner.size(&adapted.taken));
+            if taken * 2 < all && all - taken < MIN_LINES {
+                continue;
+            }
+            items.retain(|id| !adapted.taken.contains(id));
+            let draft = existing(&name, description.to_owned(), file, adapted);
             planner.drafts.push(draft);
             if planner.size(items) < MIN_LINES {
                 return;
             }
         }
+        for (purpose, whose) in planner.purposes.clone() {
+            let reserved = &planner.request.grouping.reserved;
+            let name = feature_name(&format!("{}-{purpose}", self.name), reserved);
+            let is_named_so = self.name.split('-').any(|part| part == purpose);
+            let file = planner.file(&name).filter(|file| {
+                let is_drafted = planner.drafts.iter().any(|draft| draft.file == *file);
+                !is_named_so && !is_drafted && planner.tree.entry(file).is_none()
+            });
+            if let Some(file) = file {
+                let description = format!("{description} {whose}");
+                let draft = planner.feature(&name, description, file, std::mem::take(items));
+                planner.drafts.push(draft);
+                return;
+            }
+        }
+    }
+
+    /// Features named after this one that the taxonomy does not know.
+    fn existing_variants(&self, planner: &Planner<'_>) -> Vec<String> {
+        let listed = planner.tree.list(planner.request.directory);
+        listed
+            .keys()
+            .filter_map(|file| file.strip_suffix(".nix"))
+            .filter(|name| {
+                let variant = name.strip_prefix(self.name);
+                variant.is_some_and(|rest| rest.starts_with('-'))
+                    && planner.catalogue.taxonomy.feature(name).is_none()
+                    && !planner.request.avoid.contains(*name)
+            })
+            .map(str::to_owned)
+            .collect()
     }
 }
 

@@ -103,8 +103,23 @@ impl Judge<'_> {
             if blamed.is_empty() {
                 return self.one_by_one(request, keep);
             }
+            // What an existing feature cannot take over may make one of its own.
+            let unfit: BTreeSet<String> = blamed
+                .keys()
+                .filter_map(|id| proposal.taken.get(id))
+                .filter(|name| proposal.existing.contains(*name) && !request.avoid.contains(*name))
+                .cloned()
+                .collect();
+            request.avoid.extend(unfit.iter().cloned());
             // A feature that fails in one way after the other is given up.
             for (id, reason) in blamed {
+                if proposal
+                    .taken
+                    .get(&id)
+                    .is_some_and(|name| unfit.contains(name))
+                {
+                    continue;
+                }
                 if let Some(feature) = proposal.taken.get(&id) {
                     rounds.entry(feature.clone()).or_default().insert(round);
                     let group = self.groups.features.get(feature);
@@ -179,7 +194,7 @@ impl Judge<'_> {
         let Ok(proposal) = proposal else { return false };
         self.after(&proposal.changes)
             .host(request.host)
-            .is_some_and(|host| placement::stands_behind(host, request.entry, &proposal.changes))
+            .is_some_and(|host| placement::stands_behind(host, request.entry, request.directory))
     }
 
     /// Whether other hosts import the new files even where no list names them: a
