@@ -1,7 +1,7 @@
 //! What is known about option paths and features, asked in one place.
 
 use crate::model::term::{Key, Term};
-use crate::model::{Fleet, Host};
+use crate::model::{Definition, Fleet, Host, Wrapper};
 use crate::options::{OptionTable, OptionType, PathKind, View};
 use crate::taxonomy::{Class, Taxonomy, derived_feature};
 
@@ -63,12 +63,13 @@ impl<'a> Catalogue<'a> {
         let (Some(own), Some(fleet)) = (self.host, self.fleet) else {
             return true;
         };
-        let values = values_at(own, path);
+        let values: Vec<&Term> = definitions_at(own, path)
+            .filter(|definition| is_certain(definition))
+            .map(|definition| &definition.value)
+            .collect();
         let is_shared = |host: &Host| {
             host.name != own.name
-                && values_at(host, path)
-                    .iter()
-                    .any(|value| values.contains(value))
+                && definitions_at(host, path).any(|definition| values.contains(&&definition.value))
         };
         !fleet.hosts.iter().any(is_shared)
     }
@@ -132,8 +133,8 @@ impl<'a> Catalogue<'a> {
 }
 
 /// What a host defines at exactly this path.
-fn values_at<'h>(host: &'h Host, path: &[String]) -> Vec<&'h Term> {
-    let is_here = |keys: &[Key]| {
+fn definitions_at<'a>(host: &'a Host, path: &'a [String]) -> impl Iterator<Item = &'a Definition> {
+    let is_here = move |keys: &[Key]| {
         keys.len() == path.len()
             && keys
                 .iter()
@@ -142,7 +143,12 @@ fn values_at<'h>(host: &'h Host, path: &[String]) -> Vec<&'h Term> {
     };
     host.definitions
         .iter()
-        .filter(|definition| is_here(&definition.path))
-        .map(|definition| &definition.value)
-        .collect()
+        .filter(move |definition| is_here(&definition.path))
+}
+
+/// Every host that could take a feature has the definitions of the feature,
+/// under its condition; they say nothing of the host.
+fn is_certain(definition: &Definition) -> bool {
+    let mut wrappers = definition.wrappers.iter();
+    !wrappers.any(|(_, wrapper)| matches!(wrapper, Wrapper::If(_)))
 }

@@ -107,7 +107,14 @@ impl Known<'_> {
                 return;
             }
         }
-        for (purpose, whose) in planner.purposes.clone() {
+        let purposes = planner.purposes.clone();
+        let first = purposes.iter();
+        let plain = first.map(|(purpose, whose)| (purpose.clone(), whose));
+        // Two hosts of one purpose that have nothing in common.
+        let others = purposes
+            .iter()
+            .flat_map(|(purpose, whose)| (2..10).map(move |n| (format!("{purpose}-{n}"), whose)));
+        for (purpose, whose) in plain.chain(others) {
             let reserved = &planner.request.grouping.reserved;
             let name = feature_name(&format!("{}-{purpose}", self.name), reserved);
             let is_named_so = self.name.split('-').any(|part| part == purpose);
