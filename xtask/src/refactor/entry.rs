@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::anatomy::{Anatomy, Item, ItemId};
 use super::catalogue::Catalogue;
+use super::host::nonblank;
 use super::identity;
 use super::reindent::Lines;
 use crate::model::{Fleet, Host, Origin};
@@ -75,6 +76,11 @@ pub fn movable_lines(anatomy: &Anatomy, catalogue: &Catalogue<'_>) -> usize {
         .iter()
         .enumerate()
         .filter(|(id, item)| is_movable(*id, item))
-        .map(|(_, item)| item.lines)
+        .map(|(id, item)| {
+            // Values that name the machine are its identity.
+            let named = identity::extract(anatomy, &lines, &BTreeSet::from([id]), catalogue);
+            let stays = named.settings.iter().map(|(_, value)| nonblank(value));
+            item.lines.saturating_sub(stays.sum())
+        })
         .sum()
 }

@@ -28,6 +28,7 @@ use super::scope;
 use crate::edit::TextEdit;
 use crate::tree::TreePath;
 
+mod gates;
 mod optional;
 mod unify;
 
@@ -125,7 +126,7 @@ impl Feature {
         catalogue: &Catalogue<'_>,
     ) -> Option<Adaptation> {
         let own_items: BTreeSet<ItemId> = (0..self.anatomy.items.len()).collect();
-        let own = leaves(&self.anatomy, &own_items);
+        let own = self.open_gates(leaves(&self.anatomy, &own_items));
         let theirs: Vec<Leaf> = leaves(host, items)
             .into_iter()
             .filter(|leaf| host.items[leaf.item].context.is_empty())

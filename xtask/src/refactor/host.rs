@@ -168,6 +168,9 @@ pub fn propose(
             .filter_map(|id| anatomy.items.get(*id))
             .map(|item| item.lines)
             .sum();
+        // What the host still says itself has not left it.
+        let said = draft.settings.iter().map(|(_, value)| nonblank(value));
+        let lines = lines.saturating_sub(said.sum());
         *proposal.features.entry(draft.name.clone()).or_default() += lines;
         for id in &draft.items {
             proposal.taken.insert(*id, draft.name.clone());

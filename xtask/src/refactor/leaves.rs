@@ -19,6 +19,17 @@ pub struct Leaf {
     pub value: Option<SyntaxNode>,
     /// The definition that it is part of.
     pub item: ItemId,
+    /// The option of a feature that it depends on.
+    pub gate: Option<Gate>,
+}
+
+/// An option of a feature that a host can switch a value off with.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Gate {
+    /// Its name.
+    pub option: String,
+    /// Whether it is switched off by `null`; by `false` otherwise.
+    pub nullable: bool,
 }
 
 /// The leaves of some definitions, in order.
@@ -48,7 +59,8 @@ fn attrpath_text(node: &SyntaxNode) -> String {
         )
 }
 
-fn add(
+/// Adds the leaves of one binding.
+pub fn add(
     item: ItemId,
     path: Vec<String>,
     binding: &SyntaxNode,
@@ -72,6 +84,7 @@ fn add(
         binding: binding.clone(),
         value: value.map(|value| value.syntax().clone()),
         item,
+        gate: None,
     });
 }
 

@@ -33,6 +33,9 @@ pub(super) struct Work<'a> {
     pub(super) changes: usize,
 }
 
+/// Lines of a value that a host sets as an option of a feature, at most.
+const MAX_VALUE_LINES: usize = 5;
+
 /// How two leaves of one path go together.
 pub(super) enum Match {
     Equal,
@@ -101,6 +104,8 @@ impl<'a> Work<'a> {
             option::type_text(expected.as_ref(), &b),
         );
         match types {
+            // A long value that the host says itself is no gain.
+            _ if lines_of(&b) > MAX_VALUE_LINES => Match::No,
             (Some(left), Some(right)) if left == right => Match::Differs(left, a, b),
             _ => Match::No,
         }
@@ -160,6 +165,7 @@ impl<'a> Work<'a> {
         }
         own.iter()
             .rev()
+            .filter(|other| other.gate.is_none())
             .find(|other| other.path.split_last().map(|(_, parent)| parent) == Some(parent))
     }
 
@@ -181,6 +187,9 @@ impl<'a> Work<'a> {
         let theirs: BTreeSet<&[String]> = theirs.iter().map(|leaf| leaf.path.as_slice()).collect();
         let is_lacking = |leaf: &Leaf| !theirs.contains(leaf.path.as_slice());
         let lacking: Vec<&Leaf> = own.iter().filter(|leaf| is_lacking(leaf)).collect();
+        let closed = self.close_gates(own, &lacking);
+        let is_open = |leaf: &&Leaf| leaf.gate.as_ref().is_none_or(|gate| !closed.contains(gate));
+        let lacking: Vec<&Leaf> = lacking.into_iter().filter(is_open).collect();
         let kept: Vec<&Leaf> = own.iter().filter(|leaf| !is_lacking(leaf)).collect();
         self.make_optional(&lacking, &kept)
     }
@@ -280,6 +289,11 @@ impl<'a> Work<'a> {
             .apply(&self.feature.anatomy.text)?;
         rnix::Root::parse(&text).errors().is_empty().then_some(text)
     }
+}
+
+fn lines_of(value: &SyntaxNode) -> usize {
+    let text = value.text().to_string();
+    text.lines().filter(|line| !line.trim().is_empty()).count()
 }
 
 pub(super) fn or_null(type_text: &str) -> String {
