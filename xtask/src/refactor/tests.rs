@@ -19,6 +19,7 @@ use crate::taxonomy::Taxonomy;
 use crate::tree::{Tree, TreePath};
 
 mod locals;
+mod sharing;
 
 /// Splits a fixture at its `#- /path` headers.
 pub fn fixture(text: &str) -> Tree {
@@ -347,7 +348,12 @@ const FLAKE: &str = r#"#- /flake.nix
 /// Migrates hosts one after the other; the files that changed, and what became
 /// of each host.
 fn migrate(files: &str, hosts: &[&str]) -> (Tree, String) {
-    let mut tree = fixture(&format!("{FLAKE}{files}"));
+    let third = "beta = host \"beta\"; gamma = host \"gamma\";";
+    let flake = match files.contains("hosts/gamma") {
+        true => FLAKE.replace("beta = host \"beta\";", third),
+        false => FLAKE.to_owned(),
+    };
+    let mut tree = fixture(&format!("{flake}{files}"));
     let table = OptionTable::embedded();
     let taxonomy = Taxonomy::embedded();
     let cache = ParseCache::default();

@@ -43,9 +43,14 @@ pub(super) fn join(
         let joined = groups.features.entry(target).or_default();
         joined.items.extend(items.into_iter().flatten());
     }
+    // What an existing feature does not take over may make up for the lines
+    // that are missing.
+    let is_tiny = |group: &Group| !group.asked && group.lines(anatomy) < min;
+    let exist = |(name, group): (&String, &Group)| is_tiny(group) && exists(name);
     let small: Vec<String> = groups
         .features
         .iter()
+        .filter(|_| !groups.features.iter().any(exist))
         .filter(|(name, group)| is_small(name, group))
         .map(|(name, _)| name.clone())
         .collect();

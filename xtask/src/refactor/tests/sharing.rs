@@ -1,0 +1,160 @@
+//! Features that several hosts use, one after the other.
+
+use super::{ALPHA, migrate};
+use crate::tree::TreePath;
+
+/// The text of a feature after hosts have been migrated.
+fn feature(files: &str, hosts: &[&str], name: &str) -> String {
+    let (tree, report) = migrate(files, hosts);
+    let path = TreePath::new(&format!("modules/features/{name}.nix")).unwrap();
+    tree.text(&path).unwrap_or_else(|_| panic!("{report}"))
+}
+
+#[test]
+fn what_hosts_do_without_is_made_optional_once() {
+    let root = "      root = \"/srv\";\n";
+    let alpha = format!(
+        r#"#- /hosts/alpha/default.nix
+{{ ... }}:
+{{
+  services.nginx = {{
+    enable = true;
+    recommendedGzipSettings = true;
+    recommendedProxySettings = true;
+    recommendedTlsSettings = true;
+    statusPage = true;
+    virtualHosts."a.example" = {{
+{root}      forceSSL = true;
+    }};
+  }};
+}}
+"#
+    );
+    let without = |host: &str| {
+        let site =
+            format!("    virtualHosts.\"a.example\" = {{\n{root}      forceSSL = true;\n    }};\n");
+        alpha
+            .replace("alpha", host)
+            .replace(&site, "")
+            .replace("    statusPage = true;\n", "")
+    };
+    let files = format!("{alpha}{}{}", without("beta"), without("gamma"));
+    let text = feature(&files, &["alpha", "beta", "gamma"], "nginx");
+    assert_eq!(text.matches("lib.mkOption {").count(), 2, "{text}");
+    assert!(text.contains("= lib.mkIf cfg.with"), "{text}");
+    assert!(
+        text.contains("lib.mkIf (cfg.statusPage != null) cfg.statusPage"),
+        "{text}"
+    );
+    // A host that has what others do without uses the conditions, too.
+    let files = format!(
+        "{alpha}{}{}",
+        without("beta"),
+        alpha.replace("alpha", "gamma")
+    );
+    let (tree, report) = migrate(&files, &["alpha", "beta", "gamma"]);
+    let path = TreePath::new("hosts/gamma/default.nix").unwrap();
+    let text = tree.text(&path).unwrap();
+    assert!(
+        text.contains("features.nginx.enable = true;"),
+        "{text}\n{report}"
+    );
+}
+
+#[test]
+fn a_feature_that_is_too_different_gets_a_variant_by_purpose() {
+    let beta = r#"#- /hosts/beta/default.nix
+{ pkgs, ... }:
+{
+  services.openssh = {
+    enable = true;
+    ports = [ 2222 ];
+    banner = "b";
+    allowSFTP = false;
+    startWhenNeeded = true;
+    openFirewall = true;
+    authorizedKeysInHomedir = true;
+    extraConfig = "x";
+    settings.LogLevel = "DEBUG";
+    settings.UseDns = true;
+  };
+  services.postgresql = {
+    enable = true;
+    enableJIT = true;
+    enableTCPIP = true;
+    checkConfig = true;
+    initialScript = ./x;
+    package = pkgs.postgresql_16;
+    settings.max_connections = 9;
+    settings.log_connections = true;
+  };
+}
+"#;
+    let text = feature(
+        &format!("{ALPHA}{beta}"),
+        &["alpha", "beta"],
+        "openssh-postgresql",
+    );
+    assert!(
+        text.contains("on hosts with the PostgreSQL database"),
+        "{text}"
+    );
+    assert!(text.contains("banner = \"b\";"), "{text}");
+}
+
+#[test]
+fn what_is_too_little_meets_in_one_feature() {
+    let beta = r#"#- /hosts/beta/default.nix
+{ ... }:
+{
+  services.openssh = {
+    enable = true;
+    banner = "b";
+    allowSFTP = false;
+    settings.LogLevel = "DEBUG";
+  };
+  services.postgresql = {
+    enable = true;
+    enableJIT = true;
+    enableTCPIP = true;
+    checkConfig = true;
+  };
+}
+"#;
+    let text = feature(&format!("{ALPHA}{beta}"), &["alpha", "beta"], "base");
+    assert!(
+        text.contains("banner") && text.contains("enableJIT"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_key_in_use_by_a_feature_names_the_next_host_still() {
+    let host = |name: &str| {
+        format!(
+            r#"#- /hosts/{name}/default.nix
+{{ ... }}:
+{{
+  networking.wireguard.interfaces.wg0 = {{
+    privateKeyFile = "/keys/{name}";
+    mtu = 1400;
+    allowedIPsAsRoutes = true;
+    table = "vpn";
+    metric = 7;
+    fwMark = "0x6e6978";
+    socketNamespace = "init";
+    interfaceNamespace = "init";
+  }};
+}}
+"#
+        )
+    };
+    let hosts = ["alpha", "beta", "gamma"];
+    let files: String = hosts.iter().map(|name| host(name)).collect();
+    let (tree, report) = migrate(&files, &hosts);
+    let features = TreePath::new("modules/features").unwrap();
+    let names: Vec<String> = tree.list(&features).keys().cloned().collect();
+    assert_eq!(names, ["default.nix", "wireguard.nix"], "{report}");
+    let text = tree.text(&features.join("wireguard.nix").unwrap()).unwrap();
+    assert!(!text.contains("/keys"), "{text}\n{report}");
+}
