@@ -130,31 +130,37 @@ fn what_is_too_little_meets_in_one_feature() {
 
 #[test]
 fn a_key_in_use_by_a_feature_names_the_next_host_still() {
-    let host = |name: &str| {
+    let host = |name: &str, mtu: u16, table: &str| {
         format!(
             r#"#- /hosts/{name}/default.nix
 {{ ... }}:
 {{
   networking.wireguard.interfaces.wg0 = {{
     privateKeyFile = "/keys/{name}";
-    mtu = 1400;
-    allowedIPsAsRoutes = true;
-    table = "vpn";
-    metric = 7;
-    fwMark = "0x6e6978";
-    socketNamespace = "init";
-    interfaceNamespace = "init";
+    mtu = {mtu};
+    allowedIPsAsRoutes = {};
+    table = "{table}";
+    metric = {mtu};
+    fwMark = "{table}";
+    socketNamespace = "{table}";
+    interfaceNamespace = "{table}";
   }};
 }}
-"#
+"#,
+            mtu > 1400
         )
     };
-    let hosts = ["alpha", "beta", "gamma"];
-    let files: String = hosts.iter().map(|name| host(name)).collect();
-    let (tree, report) = migrate(&files, &hosts);
+    let files = [
+        host("alpha", 1400, "vpn"),
+        host("beta", 1400, "vpn"),
+        host("gamma", 1500, "hub"),
+        "#- /hosts/gamma/host.toml\nroles = [\"hub\"]\n".to_owned(),
+    ];
+    let (tree, report) = migrate(&files.concat(), &["alpha", "beta", "gamma"]);
     let features = TreePath::new("modules/features").unwrap();
-    let names: Vec<String> = tree.list(&features).keys().cloned().collect();
-    assert_eq!(names, ["default.nix", "wireguard.nix"], "{report}");
-    let text = tree.text(&features.join("wireguard.nix").unwrap()).unwrap();
-    assert!(!text.contains("/keys"), "{text}\n{report}");
+    for name in ["wireguard.nix", "wireguard-hub.nix"] {
+        let text = tree.text(&features.join(name).unwrap());
+        let text = text.unwrap_or_else(|_| panic!("{name}: {report}"));
+        assert!(!text.contains("/keys"), "{text}\n{report}");
+    }
 }
