@@ -146,3 +146,8 @@ fn results_are_kept_only_where_nothing_else_can_change_them() {
     let kept = repository.root().join(".git/fleet/derivations");
     assert!(!kept.exists());
 }
+
+#[test]
+fn all_of_it_with_a_newer_nix() {
+    common::need::again_with_newer_nix("all_of_it_with_a_newer_nix");
+}

@@ -297,3 +297,8 @@ fn activation_on_a_target() {
     );
     assert!(said.matches("ok: ").count() > 40, "{said}");
 }
+
+#[test]
+fn all_of_it_with_a_newer_nix() {
+    need::again_with_newer_nix("all_of_it_with_a_newer_nix");
+}

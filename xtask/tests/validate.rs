@@ -265,22 +265,31 @@ fn poison_in_files_that_were_not_read_changes_nothing() {
     for (host, derivation) in before {
         let read = reads(&root, &derivation);
         assert!(read.contains("flake.nix"), "{host}: {read:?}");
-        for file in files.iter().filter(|file| !read.contains(*file)) {
-            repository.write(file, "throw \"poison\"\n");
+        let unread: Vec<&String> = files.iter().filter(|file| !read.contains(*file)).collect();
+        // One that asks for its commit is evaluated from the store, where some
+        // versions of Nix read the whole tree for its hash.
+        assert!(host == "asks" || !unread.is_empty(), "{host}: {read:?}");
+        if !unread.is_empty() {
+            for file in unread {
+                repository.write(file, "throw \"poison\"\n");
+            }
+            repository.git(&["commit", "--quiet", "--all", "--message", "poison"]);
+            let said = validate(&root, &["--fresh", "--host", &host]);
+            if host != "asks" {
+                let derivations = said.derivations();
+                assert_eq!(derivations.get(&host), Some(&derivation), "{}", said.err);
+            }
+            assert_eq!(said.status, 0, "{host}: {}", said.err);
+            repository.git(&["reset", "--quiet", "--hard", "HEAD^"]);
         }
-        repository.git(&["commit", "--quiet", "--all", "--message", "poison"]);
-        let said = validate(&root, &["--fresh", "--host", &host]);
-        if host != "asks" {
-            assert_eq!(
-                said.derivations().get(&host),
-                Some(&derivation),
-                "{}",
-                said.err
-            );
-        }
-        assert_eq!(said.status, 0, "{host}: {}", said.err);
-        repository.git(&["reset", "--quiet", "--hard", "HEAD^"]);
-        for file in files.iter().filter(|file| read.contains(*file)) {
+        // What was read for the hash alone is no reason to evaluate it again.
+        let evaluated = ["flake.nix", "common.nix", "hosts/asks/default.nix"];
+        let counts = |file: &&String| host != "asks" || evaluated.contains(&file.as_str());
+        for file in files
+            .iter()
+            .filter(|file| read.contains(*file))
+            .filter(counts)
+        {
             let text = std::fs::read_to_string(root.join(file)).unwrap();
             repository.write(file, &format!("{text}\n"));
             let said = validate(&root, &["--host", &host]);
@@ -351,6 +360,15 @@ fn a_killed_run_leaves_no_process_and_no_wrong_record() {
             .spawn()
             .unwrap();
         std::thread::sleep(std::time::Duration::from_millis(moment));
+        if moment == 900 {
+            // However busy the machine is, once at least in the middle of it.
+            for _ in 0..500 {
+                if processes_at(repository.outside()) > 1 {
+                    break;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+        }
         running += processes_at(repository.outside()).saturating_sub(1);
         child.kill().unwrap();
         child.wait().unwrap();
@@ -387,4 +405,9 @@ fn two_runs_at_once_are_both_right() {
         }
     });
     assert_eq!(validate(&root, &[]).evaluated(), [""; 0]);
+}
+
+#[test]
+fn all_of_it_with_a_newer_nix() {
+    common::need::again_with_newer_nix("all_of_it_with_a_newer_nix");
 }

@@ -1,5 +1,7 @@
 //! `test`: everything that can be run here, and what could not and why.
 
+mod newer_nix;
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -61,11 +63,17 @@ struct Skip {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, Failure> {
     let root = sources()?;
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let missing = install_needed(arguments, context, &path);
+    let mut missing = install_needed(arguments, context, &path);
+    let install = !arguments.no_install && !context.global.offline;
+    let newer = newer_nix::prepare(&root, install, context, &path);
     let skips_file = tempfile::NamedTempFile::new()
         .map_err(|error| Problem::error("no-temporary-file", error.to_string()))?;
     let runner = choose(&path);
-    let invocation = command(arguments, runner, &root).env(SKIPS, skips_file.path());
+    let mut invocation = command(arguments, runner, &root).env(SKIPS, skips_file.path());
+    match newer {
+        Ok(directory) => invocation = invocation.env(newer_nix::VARIABLE, directory),
+        Err(skip) => missing.push(skip),
+    }
     context.ui.remark(&format!("running {invocation}"));
     let mut counts = None;
     let output = context.runner.follow(&invocation, &mut |line| {

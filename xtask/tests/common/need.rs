@@ -41,3 +41,24 @@ pub fn need_directory(variable: &'static str) -> Option<std::path::PathBuf> {
     }
     found
 }
+
+/// Runs all other tests of this program once more, with a newer Nix than the
+/// machine's own before it: `FLEET_TEST_NIX_NEW` names the directory of its
+/// programs. `itself` is the test that calls this.
+pub fn again_with_newer_nix(itself: &str) {
+    let Some(directory) = need_directory("FLEET_TEST_NIX_NEW") else {
+        return;
+    };
+    assert!(directory.join("nix").is_file(), "{}", directory.display());
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::iter::once(directory).chain(std::env::split_paths(&path));
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--skip", itself])
+        .env("PATH", std::env::join_paths(path).unwrap())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{error}");
+    assert!(!said.contains(" 0 passed"), "{said}");
+}

@@ -82,12 +82,15 @@ struct RawPlace {
 
 impl From<RawPlace> for Option<Position> {
     fn from(place: RawPlace) -> Self {
-        let file = place
-            .file
-            .filter(|file| !file.is_empty() && file != "(string)")?;
-        Some(Position {
-            file,
-            line: place.line?,
+        let (file, line) = (place.file?, place.line?);
+        // From 2.20 on, the file says line and column once more.
+        let again = format!(":{line}:{}", place.column.unwrap_or_default());
+        let file = file.strip_suffix(&again).unwrap_or(&file);
+        // What was no file: an expression, or standard input.
+        let nowhere = file.is_empty() || file == "(string)" || file.starts_with('«');
+        (!nowhere).then(|| Position {
+            file: file.to_owned(),
+            line,
             column: place.column.unwrap_or(1),
         })
     }
@@ -171,6 +174,24 @@ mod tests {
                 trace: vec![("while evaluating".to_owned(), position("/t/f.nix", 2, 3))],
             })
         );
+    }
+
+    #[test]
+    fn places_are_read_from_old_and_new_versions() {
+        let at = |file: &str| {
+            let json = serde_json::json!({
+                "action": "msg", "level": 0, "raw_msg": "no", "file": file, "line": 2, "column": 10,
+            });
+            match read(&format!("@nix {json}")) {
+                Line::Error(message) => message.at.map(|at| (at.file, at.line, at.column)),
+                other => panic!("{other:?}"),
+            }
+        };
+        let place = Some(("/t/web.nix".to_owned(), 2, 10));
+        assert_eq!(at("/t/web.nix"), place);
+        assert_eq!(at("/t/web.nix:2:10"), place);
+        assert_eq!(at("«string»:2:10"), None);
+        assert_eq!(at("(string)"), None);
     }
 
     #[test]
