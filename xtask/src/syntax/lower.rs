@@ -5,7 +5,9 @@ mod names;
 
 use std::sync::Arc;
 
+use rnix::SyntaxKind;
 use rnix::ast::{self, InterpolPart};
+use rowan::NodeOrToken;
 use rowan::ast::AstNode;
 
 use bindings::Open;
@@ -95,9 +97,9 @@ impl Lowering {
             ast::Expr::Error(_) => Expr::Error,
             ast::Expr::Literal(e) => literal(e),
             ast::Expr::Str(e) => Expr::Str(self.string(e)),
-            ast::Expr::PathRel(e) => Expr::Path(PathBase::Relative, self.path(e.parts())),
-            ast::Expr::PathAbs(e) => Expr::Path(PathBase::Absolute, self.path(e.parts())),
-            ast::Expr::PathHome(e) => Expr::Path(PathBase::Home, self.path(e.parts())),
+            ast::Expr::PathRel(e) => Expr::Path(PathBase::Relative, self.path(e.syntax())),
+            ast::Expr::PathAbs(e) => Expr::Path(PathBase::Absolute, self.path(e.syntax())),
+            ast::Expr::PathHome(e) => Expr::Path(PathBase::Home, self.path(e.syntax())),
             ast::Expr::PathSearch(e) => {
                 let text = e.syntax().text().to_string();
                 let inner = text.trim_start_matches('<').trim_end_matches('>');
@@ -188,16 +190,23 @@ impl Lowering {
         parts
     }
 
-    fn path(&mut self, path: Vec<InterpolPart<ast::PathContent>>) -> Vec<Part> {
+    /// The parts of a path. rnix's own way to them panics where the parser has put
+    /// anything else into the node.
+    fn path(&mut self, node: &rnix::SyntaxNode) -> Vec<Part> {
         let mut parts = Vec::new();
-        for part in path {
-            match part {
-                InterpolPart::Literal(text) => {
-                    push_text(&mut parts, ast::AstToken::syntax(&text).text())
+        for child in node.children_with_tokens() {
+            match child {
+                NodeOrToken::Token(token) if is_path(token.kind()) => {
+                    push_text(&mut parts, token.text());
                 }
-                InterpolPart::Interpolation(inner) => {
-                    let at = range(inner.syntax());
-                    let id = self.optional(inner.expr(), at);
+                NodeOrToken::Token(token) => {
+                    let text = token.text().to_owned();
+                    self.error(range(node), format!("`{text}` inside a path"));
+                }
+                NodeOrToken::Node(inner) => {
+                    let at = range(&inner);
+                    let expression = ast::Interpol::cast(inner).and_then(|it| it.expr());
+                    let id = self.optional(expression, at);
                     parts.push(Part::Expr(id));
                 }
             }
@@ -298,6 +307,13 @@ fn literal(literal: &ast::Literal) -> Expr {
             ast::AstToken::syntax(&token).text(),
         ))]),
     }
+}
+
+fn is_path(kind: SyntaxKind) -> bool {
+    matches!(
+        kind,
+        SyntaxKind::TOKEN_PATH_ABS | SyntaxKind::TOKEN_PATH_REL | SyntaxKind::TOKEN_PATH_HOME
+    )
 }
 
 fn push_text(parts: &mut Vec<Part>, text: &str) {

@@ -120,3 +120,21 @@ fn convert_error(error: &rnix::ParseError) -> SyntaxError {
         message,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_stops_before_its_interpolation_is_an_error() {
+        for (text, errors) in [
+            ("{ x }: /a/b${x}", 0),
+            ("{ x }: /a/b ${x}", 1),
+            ("{ x }: ./a\n  ${x}", 1),
+            ("{ x }: ~/a/${x}/c", 0),
+        ] {
+            let file = lower(Arc::from(text));
+            assert_eq!(file.errors.len(), errors, "{text}: {:?}", file.errors);
+        }
+    }
+}
