@@ -2,7 +2,7 @@
 //!
 //! Two halves. The **core** decides and is pure: [`tree`], [`edit`], [`problem`], [`config`],
 //! [`syntax`], [`model`], [`options`], [`taxonomy`], [`inventory`], [`refactor`],
-//! [`proof`], [`validate`], [`explain`], [`lock`], [`guard`], [`journal`]. The **shell** acts: [`process`], [`tools`],
+//! [`proof`], [`validate`], [`explain`], [`lock`], [`guard`], [`rollout`], [`journal`]. The **shell** acts: [`process`], [`tools`],
 //! [`workspace`], [`engine`], [`ui`], [`cli`]. `ARCHITECTURE.md` has the whole map.
 
 pub mod config;
@@ -17,6 +17,7 @@ pub mod options;
 pub mod problem;
 pub mod proof;
 pub mod refactor;
+pub mod rollout;
 pub mod syntax;
 pub mod taxonomy;
 pub mod tree;

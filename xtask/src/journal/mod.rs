@@ -5,6 +5,7 @@
 //! noticed. A torn *last* line is what a crash leaves and is not an error: the
 //! record was never written. Anything else that does not hold is reported.
 
+pub mod rollout;
 pub mod transaction;
 
 use serde::Serialize;
