@@ -377,7 +377,7 @@ pub enum Event {
     /// The intent: written before the action is carried out.
     Begun {
         /// Which.
-        action: Action,
+        action: Box<Action>,
     },
     /// The outcome: written when it is known.
     Ended {

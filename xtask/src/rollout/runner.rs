@@ -58,7 +58,7 @@ pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Result<State, Fo
             return Err(FoldError::Misplaced { record });
         }
         if let Event::Begun { action } = event
-            && state.open.get(&action.id).map(|open| &open.action) != Some(action)
+            && state.open.get(&action.id).map(|open| &open.action) != Some(action.as_ref())
         {
             return Err(FoldError::Diverged { record });
         }
@@ -111,7 +111,7 @@ impl<S: Sink> Runner<S> {
         let intents: Vec<Event> = actions
             .iter()
             .map(|action| Event::Begun {
-                action: action.clone(),
+                action: Box::new(action.clone()),
             })
             .collect();
         if !intents.is_empty() {
