@@ -6,6 +6,9 @@ use super::state::{Final, Halt, Host, Phase};
 use super::step::Machine;
 use super::waves::{Act, Scene, members};
 
+/// How long a group's hook may take.
+const SWITCH: Millis = 60_000;
+
 impl Machine {
     fn options(&self) -> Options {
         let plan = self.state.plan.as_ref();
@@ -71,8 +74,7 @@ impl Machine {
                     self.state.pinned.insert(group);
                     self.advance();
                 } else {
-                    let time = 60_000;
-                    self.act(None, Task::Switch { group, to }, time);
+                    self.act(None, Task::Switch { group, to }, SWITCH);
                 }
             }
         }
@@ -261,11 +263,16 @@ impl Machine {
                 self.advance();
             }
             (Task::Switch { .. }, Act::Switch { group, .. }, _) => {
-                self.act(None, Task::ReadTraffic { group }, 60_000);
+                self.state.unsure = false;
+                self.act(None, Task::ReadTraffic { group }, SWITCH);
             }
             (_, Act::Switch { group, to }, Outcome::Traffic(now)) if *now == to => {
                 self.state.moved.insert(group, to);
                 self.advance();
+            }
+            (_, Act::Switch { group, to }, Outcome::Traffic(_)) if self.state.unsure => {
+                self.state.unsure = false;
+                self.act(None, Task::Switch { group, to }, SWITCH);
             }
             (_, Act::Switch { group, to }, answer) => {
                 // Nobody is sent away from a host that may have the traffic.

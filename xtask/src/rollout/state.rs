@@ -280,6 +280,9 @@ pub struct State {
     /// Groups whose hosts stay as they are, because their traffic cannot be
     /// moved away from them.
     pub pinned: BTreeSet<String>,
+    /// The traffic is asked for because a session ended while it was being
+    /// moved: if it stands where it was, moving it never began.
+    pub unsure: bool,
     /// Scenes of the plan that are not repeated when a resume catches up.
     pub played: BTreeSet<usize>,
     /// All is done that will be.

@@ -123,7 +123,10 @@ impl Machine {
         }
         for open in open.into_values().filter(|open| open.host.is_none()) {
             let task = match open.action.task {
-                Task::Switch { group, .. } if open.begun => Task::ReadTraffic { group },
+                Task::Switch { group, .. } if open.begun => {
+                    self.state.unsure = true;
+                    Task::ReadTraffic { group }
+                }
                 task => task,
             };
             self.act(None, task, open.action.deadline);
