@@ -1,7 +1,10 @@
 //! `fleet.toml`: what the owner of a fleet has settled.
 
+mod health;
+
 use std::collections::BTreeMap;
 
+pub use health::{Check, Health, WebAddress};
 use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
 
@@ -53,6 +56,8 @@ pub struct Host {
     pub needs: Vec<String>,
     /// How to reach it.
     pub deploy: Option<Deploy>,
+    /// What has to hold for the machine to count as healthy.
+    pub health: Vec<Health>,
 }
 
 /// `[deploy]` of a host.

@@ -8,3 +8,4 @@ pub mod stand;
 pub mod standin;
 pub mod tracer;
 pub mod validation;
+pub mod vm;

@@ -6,6 +6,7 @@
 //! the tree into a derivation) is evaluated once more by itself, from the store,
 //! as Nix does it.
 
+mod machines;
 mod run;
 
 use std::collections::BTreeMap;

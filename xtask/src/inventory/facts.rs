@@ -82,6 +82,9 @@ impl Facts {
         if own.roles.is_empty() {
             own.roles = std::mem::take(&mut more.roles);
         }
+        if own.health.is_empty() {
+            own.health = std::mem::take(&mut more.health);
+        }
         let places = config::places(text, at);
         for name in more.needs {
             let span = places

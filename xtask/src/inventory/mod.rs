@@ -28,7 +28,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 
-use crate::config::{Config, Deploy};
+use crate::config::{Config, Deploy, Health};
 use crate::model::{Fleet, Host};
 use crate::problem::{Problem, Span};
 use crate::taxonomy::Taxonomy;
@@ -135,6 +135,9 @@ pub struct HostEntry {
     pub policy: Option<String>,
     /// How it is reached.
     pub deploy: Option<Deploy>,
+    /// What has to hold for it to count as healthy.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub health: Vec<Health>,
     /// Why its modules could not be followed; `null` if they were.
     pub not_followed: Option<String>,
     /// The file that makes the host.
@@ -281,6 +284,7 @@ fn entry(
         group: settings.group,
         policy: settings.policy,
         deploy: settings.deploy,
+        health: settings.health,
         not_followed: host.call.as_ref().err().cloned(),
         module_files: files.cloned().collect(),
         opaque_modules: host

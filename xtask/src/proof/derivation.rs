@@ -10,6 +10,10 @@ pub struct Facts {
     pub derivation: Option<String>,
     /// Store path that it would build.
     pub output: Option<String>,
+    /// Store paths of the derivation of `system.build.vm` and of what it builds,
+    /// where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vm: Option<(String, String)>,
     /// System, as in `x86_64-linux`.
     pub system: Option<String>,
     /// What the derivation does not show: warnings, assertions, deploy data.

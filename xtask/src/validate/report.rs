@@ -11,6 +11,8 @@ pub struct Row {
     pub task: &'static str,
     /// What is wrong; `None` if it passed.
     pub failure: Option<Failure>,
+    /// Why it was not done, and so has not passed either.
+    pub skipped: Option<String>,
     /// How long it took, in seconds.
     pub seconds: f64,
     /// It was known from an earlier run.
@@ -48,9 +50,16 @@ pub fn junit(rows: &[Row]) -> String {
                 xml(&row.host),
                 row.seconds
             );
-            match &row.failure {
-                None => text.push_str("/>\n"),
-                Some(failure) => {
+            match (&row.failure, &row.skipped) {
+                (None, None) => text.push_str("/>\n"),
+                (None, Some(reason)) => {
+                    let reason = xml(reason);
+                    let _ = writeln!(
+                        text,
+                        ">\n      <skipped message=\"{reason}\"/>\n    </testcase>"
+                    );
+                }
+                (Some(failure), _) => {
                     let place = failure
                         .at
                         .as_ref()
@@ -134,6 +143,7 @@ mod tests {
             host: host.to_owned(),
             task: "eval",
             failure,
+            skipped: None,
             seconds: 1.25,
             cached: false,
         };

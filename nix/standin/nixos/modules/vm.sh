@@ -75,7 +75,10 @@ esac
 # Emulated unless asked otherwise: what is booted is small, and /dev/kvm is there on
 # machines where it does not work.
 [ "${FLEET_VM_ACCEL:-tcg}" = tcg ] || options="$options -accel $FLEET_VM_ACCEL -cpu host"
-"$qemu" $options -m 384 -nographic -no-reboot -nodefaults \
+# Killed without a word, the script takes the machine with it all the same.
+leash=
+command -v setpriv >/dev/null && leash="setpriv --pdeathsig KILL"
+$leash "$qemu" $options -m 384 -nographic -no-reboot -nodefaults \
   -chardev stdio,id=console,signal=off -serial chardev:console \
   -kernel "$kernel" -initrd "$work/initrd" \
   -append "console=$console panic=-1 quiet init=$toplevel/init @kernelParams@ ${QEMU_KERNEL_PARAMS:-}" \

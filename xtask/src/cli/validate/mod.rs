@@ -1,6 +1,7 @@
 //! `validate`: does every host evaluate and build?
 
 mod show;
+mod vm;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use super::context::Context;
 use super::fleet::{Reader, select};
 use super::nix::Setup;
 use super::outcome::{Failure, Outcome};
+use crate::config::Health;
 use crate::engine::build::{Builds, Built};
 use crate::engine::tracer::Tracer;
 use crate::engine::validation::{Commit, Outcome as Evaluated, Validation};
@@ -32,6 +34,8 @@ enum Task {
     Eval,
     /// It can be built
     Build,
+    /// It boots as a virtual machine, and its health checks pass
+    Vm,
 }
 
 impl Task {
@@ -39,6 +43,7 @@ impl Task {
         match self {
             Self::Eval => "eval",
             Self::Build => "build",
+            Self::Vm => "vm",
         }
     }
 }
@@ -88,6 +93,9 @@ pub(super) struct Arguments {
     /// Build on these machines, as nix.conf's `builders` has it
     #[arg(long, value_name = "BUILDERS")]
     builders: Option<String>,
+    /// How long a virtual machine may take until it is up and healthy
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    vm_timeout: u64,
     /// Evaluate every host, whatever is known of earlier runs
     #[arg(long)]
     fresh: bool,
@@ -109,14 +117,24 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         .iter()
         .map(|host| host.name.clone())
         .collect();
-    if let Some(stage) = arguments.stage {
+    let with_health = arguments.only.contains(&Task::Vm);
+    let mut health = BTreeMap::new();
+    if arguments.stage.is_some() || with_health {
         let inventory = Inventory::take(&fleet, tree, &Taxonomy::embedded(), &config);
+        if with_health {
+            let all = inventory.hosts.iter();
+            health = all
+                .map(|host| (host.name.clone(), host.health.clone()))
+                .collect();
+        }
         let staged = |name: &String| {
             let mut all = inventory.hosts.iter();
-            all.any(|host| host.name == *name && host.stage == Some(stage))
+            all.any(|host| host.name == *name && host.stage == arguments.stage)
         };
-        hosts.retain(staged);
-        if hosts.is_empty() {
+        if arguments.stage.is_some() {
+            hosts.retain(staged);
+        }
+        if let (true, Some(stage)) = (hosts.is_empty(), arguments.stage) {
             return Err(
                 Problem::error("no-hosts", format!("no host is of stage {stage}"))
                     .help("`cargo xtask inventory` shows the stage of each")
@@ -140,6 +158,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         context,
         tree,
         setup: &setup,
+        health,
         tracer: tracer.as_ref().filter(|_| !arguments.fresh),
         recorder: tracer.as_ref(),
         commit,
@@ -163,6 +182,8 @@ struct Job<'a> {
     context: &'a Context,
     tree: &'a Tree,
     setup: &'a Setup,
+    /// The checks of every host.
+    health: BTreeMap<String, Vec<Health>>,
     /// Whose records count.
     tracer: Option<&'a Tracer>,
     /// Who makes records.
@@ -225,6 +246,7 @@ impl Job<'_> {
                 host: host.clone(),
                 task: Task::Eval.name(),
                 failure: outcome.result.as_ref().err().map(failure),
+                skipped: None,
                 seconds: outcome.seconds,
                 cached: outcome.cached,
             })
@@ -232,7 +254,18 @@ impl Job<'_> {
         if self.arguments.only.contains(&Task::Build) {
             rows.extend(self.build(&outcomes)?);
         }
+        if self.arguments.only.contains(&Task::Vm) {
+            rows.extend(self.boot(&outcomes)?);
+        }
         Ok(rows)
+    }
+
+    fn build_options(&self) -> Vec<String> {
+        let mut options = self.setup.build_options.clone();
+        if let Some(builders) = &self.arguments.builders {
+            options.extend(["--builders".to_owned(), builders.clone()]);
+        }
+        options
     }
 
     fn build(&self, outcomes: &BTreeMap<String, Evaluated>) -> Result<Vec<Row>, Failure> {
@@ -267,15 +300,12 @@ impl Job<'_> {
                 problem,
                 option: None,
                 changed: None,
+                vm: None,
             });
         };
-        let mut options = self.setup.build_options.clone();
-        if let Some(builders) = &self.arguments.builders {
-            options.extend(["--builders".to_owned(), builders.clone()]);
-        }
         let builds = Builds {
             nix: &self.setup.nix,
-            options,
+            options: self.build_options(),
             jobs: self.jobs(),
             done: &done,
         };
@@ -285,6 +315,7 @@ impl Job<'_> {
             host,
             task: Task::Build.name(),
             failure: built.failure.map(|text| report::Failure { text, at: None }),
+            skipped: None,
             seconds: built.seconds,
             cached: built.cached,
         });

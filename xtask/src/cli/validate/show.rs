@@ -42,13 +42,29 @@ pub(super) enum Event<'a> {
         /// What had changed since it was last evaluated.
         #[serde(skip_serializing_if = "Option::is_none")]
         changed: Option<&'a str>,
+        /// What a virtual machine was asked.
+        #[serde(flatten)]
+        vm: Option<Asked<'a>>,
     },
     Finished {
         passed: usize,
         failed: usize,
+        skipped: usize,
         cached: usize,
         seconds: f64,
     },
+}
+
+/// What a virtual machine was asked.
+#[derive(Default, Serialize)]
+pub(super) struct Asked<'a> {
+    /// Health checks that passed.
+    pub checks: &'a [String],
+    /// Health checks that cannot be made from outside.
+    pub left_out: &'a [String],
+    /// Why it was not booted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<&'a str>,
 }
 
 impl Job<'_> {
@@ -77,6 +93,7 @@ impl Job<'_> {
             problem,
             option: refusal.and_then(|refusal| refusal.option.as_deref()),
             changed: outcome.changed.as_deref(),
+            vm: None,
         });
     }
 
@@ -99,7 +116,10 @@ impl Job<'_> {
             rows.is_empty() || rows.iter().any(|row| row.failure.is_some())
         };
         let cached = |host: &&String| !failed(host) && of(host).iter().all(|row| row.cached);
+        let skipped =
+            |host: &&String| !failed(host) && of(host).iter().any(|row| row.skipped.is_some());
         let failures = hosts.iter().filter(failed).count();
+        let skips = hosts.iter().filter(skipped).count();
         let known = hosts.iter().filter(cached).count();
         let seconds = started.elapsed().as_secs_f64();
         ui.text(&self.table(hosts, &rows));
@@ -112,21 +132,27 @@ impl Job<'_> {
         if self.arguments.github {
             ui.raw(report::annotations(&rows).as_bytes());
         }
-        let passed = hosts.len() - failures;
+        let passed = hosts.len() - failures - skips;
+        let not_done = match skips {
+            0 => String::new(),
+            some => format!(", {some} skipped"),
+        };
         ui.text(&format!(
-            "{} hosts: {passed} passed ({known} of them known from before), {failures} failed, {seconds:.1} s",
+            "{} hosts: {passed} passed ({known} of them known from before), {failures} failed{not_done}, {seconds:.1} s",
             hosts.len()
         ));
         ui.line(&Event::Finished {
             passed,
             failed: failures,
+            skipped: skips,
             cached: known,
             seconds,
         });
-        Ok(if failures == 0 {
-            Outcome::Done
-        } else {
-            Outcome::Findings
+        Ok(match (failures, skips) {
+            (0, 0) => Outcome::Done,
+            // Something that it needs is not there: nothing is known.
+            (0, _) => Outcome::Failed,
+            _ => Outcome::Findings,
         })
     }
 
@@ -151,6 +177,7 @@ impl Job<'_> {
                     match of(*task) {
                         None => "",
                         Some(row) if row.failure.is_some() => "failed",
+                        Some(row) if row.skipped.is_some() => "skipped",
                         Some(row) if row.cached => "known",
                         Some(_) => "passed",
                     }

@@ -206,6 +206,10 @@ let
     derivation = unsafeDiscardStringContext host.config.system.build.toplevel.drvPath;
     output = unsafeDiscardStringContext host.config.system.build.toplevel.outPath;
     system = host.pkgs.stdenv.hostPlatform.system or host.pkgs.system;
+    vm = map unsafeDiscardStringContext [
+      host.config.system.build.vm.drvPath
+      host.config.system.build.vm.outPath
+    ];
     # What the derivation does not show.
     beside = {
       warnings = tolerant (map plain (host.config.warnings or [ ]));

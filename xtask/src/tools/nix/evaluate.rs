@@ -61,7 +61,7 @@ pub struct Request {
     pub inputs: BTreeMap<String, Input>,
     /// The hosts.
     pub hosts: Vec<String>,
-    /// Which facts: `derivation`, `output`, `system`, `beside`.
+    /// Which facts: `derivation`, `output`, `system`, `vm`, `beside`.
     pub ask: Vec<&'static str>,
     /// Copies of the tree through which hosts are evaluated.
     pub views: BTreeMap<String, PathBuf>,
