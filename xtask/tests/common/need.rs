@@ -45,6 +45,7 @@ pub fn need_directory(variable: &'static str) -> Option<std::path::PathBuf> {
 /// Runs all other tests of this program once more, with a newer Nix than the
 /// machine's own before it: `FLEET_TEST_NIX_NEW` names the directory of its
 /// programs. `itself` is the test that calls this.
+#[allow(clippy::disallowed_methods)]
 pub fn again_with_newer_nix(itself: &str) {
     let Some(directory) = need_directory("FLEET_TEST_NIX_NEW") else {
         return;
