@@ -23,6 +23,9 @@
     nixosConfigurations = import ./nix/hosts.nix inputs;
     apps = import ./nix/apps.nix inputs;
     checks = import ./nix/checks.nix inputs;
+    packages = import ./nix/packages.nix inputs;
+    devShells = import ./nix/devShells.nix inputs;
     formatter = import ./nix/formatter.nix inputs;
+    templates = import ./nix/templates.nix;
   };
 }

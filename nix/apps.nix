@@ -15,8 +15,27 @@ let
   systems = import ./systems.nix;
   deployAppName = import ../lib/deployAppName.nix;
 
-  # secrix builds its command for x86_64-linux alone.
-  commands = system: lib.optionalAttrs (system == "x86_64-linux") { secrix = secrix.secrix self; };
+  # A command of the fleet's tool, with what it is given.
+  tool =
+    system: words:
+    let
+      script = nixpkgs.legacyPackages.${system}.writeShellScript "fleet-${lib.last ([ "xtask" ] ++ words)}" ''
+        exec ${self.packages.${system}.xtask}/bin/xtask ${lib.escapeShellArgs words} "$@"
+      '';
+    in
+    {
+      type = "app";
+      program = toString script;
+    };
+
+  commands =
+    system:
+    {
+      xtask = tool system [ ];
+    }
+    // lib.genAttrs [ "inventory" "migrate" "validate" ] (name: tool system [ name ])
+    # secrix builds its command for x86_64-linux alone.
+    // lib.optionalAttrs (system == "x86_64-linux") { secrix = secrix.secrix self; };
 
   # nixinate gives two apps per host, NAME and NAME-dry-run.
   deploys = system: (nixinate.nixinate.${system} self).nixinate;

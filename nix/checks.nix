@@ -1,4 +1,5 @@
-# Every host builds, checked on its own architecture.
+# Every host builds, checked on its own architecture; so does the tool, and the
+# repository keeps its own rules.
 { self, nixpkgs, ... }:
 let
   inherit (nixpkgs) lib;
@@ -12,7 +13,38 @@ let
 in
 lib.genAttrs systems (
   system:
+  let
+    pkgs = nixpkgs.legacyPackages.${system};
+  in
   lib.mapAttrs' (
     name: host: lib.nameValuePair "host-${name}" host.config.system.build.toplevel
   ) (hostsOf system)
+  // {
+    inherit (self.packages.${system}) xtask;
+    tidy = pkgs.callPackage ./package.nix {
+      testFlags = [
+        "--package"
+        "xtask"
+        "--test"
+        "tidy"
+      ];
+    };
+    formatting =
+      pkgs.runCommand "formatting"
+        {
+          nativeBuildInputs = with pkgs; [
+            cargo
+            nixfmt
+            rustfmt
+          ];
+        }
+        ''
+          cp -r ${self} tree
+          chmod -R u+w tree
+          cd tree
+          cargo fmt --check
+          find flake.nix hosts lib modules nix -name '*.nix' -exec nixfmt --check {} +
+          touch "$out"
+        '';
+  }
 )

@@ -39,7 +39,16 @@ impl Fleet {
     fn new() -> Option<Self> {
         need::need_program("nix-instantiate")?;
         let directory = tempfile::tempdir().unwrap();
-        for name in ["flake.nix", "nix", "lib", "hosts", "modules", "secrets"] {
+        for name in [
+            "Cargo.lock",
+            "Cargo.toml",
+            "flake.nix",
+            "nix",
+            "lib",
+            "hosts",
+            "modules",
+            "secrets",
+        ] {
             let status = Command::new("cp")
                 .arg("-R")
                 .arg(root().join(name))
@@ -234,6 +243,52 @@ fn what_nixpkgs_refuses_is_refused() {
         "fileSystems.\"/\" =",
         "fileSystems.\"/root\" =",
         "says nothing of the root file system",
+    );
+}
+
+#[test]
+fn the_flake_has_what_it_promises() {
+    let Some(fleet) = Fleet::new() else { return };
+    let names = |attribute: &str| {
+        let value = fleet
+            .evaluate(attribute)
+            .unwrap_or_else(|why| panic!("{why}"));
+        let map: BTreeMap<String, serde_json::Value> = serde_json::from_value(value).unwrap();
+        map
+    };
+    let apps = names("apps.x86_64-linux");
+    for name in [
+        "xtask",
+        "inventory",
+        "migrate",
+        "validate",
+        "secrix",
+        "quay",
+    ] {
+        let program = apps[name]["program"].as_str().unwrap();
+        assert!(program.starts_with("/nix/store/"), "{name}: {program}");
+    }
+    let checks = names("checks.x86_64-linux");
+    for name in ["xtask", "tidy", "formatting", "host-quay"] {
+        assert!(checks.contains_key(name), "{name}: {:?}", checks.keys());
+    }
+    names("devShells.x86_64-linux");
+    names("packages.aarch64-linux");
+    names("formatter");
+    // What `nix flake init` writes is a fleet.
+    let template = root().join("nix/template");
+    let output = Command::new("nix-instantiate")
+        .args(["--eval", "--strict", "--json", "-A", "derivations"])
+        .arg(root().join("nix/standin/fleet.nix"))
+        .args(["--argstr", "tree"])
+        .arg(template)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.starts_with("{\"example\":\"/nix/store/"),
+        "{said}{error}"
     );
 }
 
