@@ -185,7 +185,10 @@ fn sequence(seed: u64) -> usize {
         if wanted.build_on == BuildOn::Existing {
             rollbacks += 1;
             // The captured generation, as long as it still leads there.
-            if let Some(number) = wanted.generation
+            let captured = history
+                .last()
+                .and_then(|state| state.hosts[0].baseline.clone());
+            if let Some(number) = captured.unwrap().generation
                 && generations.get(&number) == Some(&wanted.closure)
                 && before.profile != wanted.closure
             {
@@ -368,19 +371,29 @@ fn two_operators(seed: u64) {
         plan("two", hosts("two"), options.clone()),
     ];
     let mut world = fleet::world(seed, &plans[0]);
-    let mut sessions = Vec::new();
-    for plan in &plans {
-        let op = world.operator(&plan.id);
-        let (runner, first) = Runner::start(plan.clone(), Log::default()).unwrap();
-        first.into_iter().for_each(|action| world.begin(op, action));
-        sessions.push(runner);
-        world.pass(random.below(6_000) as u64);
-    }
+    let late = random.below(30);
     let dies = random.chance(50).then(|| 5 + random.below(60));
+    let mut sessions = Vec::new();
     let mut turns = 0;
     // That no two activations run at once is asserted by every target.
-    while let Some((op, action, outcome)) = world.next() {
+    loop {
+        while sessions.len() < if turns < late { 1 } else { 2 } {
+            let plan = &plans[sessions.len()];
+            let op = world.operator(&plan.id);
+            let (runner, first) = Runner::start(plan.clone(), Log::default()).unwrap();
+            first.into_iter().for_each(|action| world.begin(op, action));
+            sessions.push(runner);
+        }
+        if Some(turns) == dies {
+            world.kill(0);
+        }
         turns += 1;
+        let Some((op, action, outcome)) = world.next() else {
+            if turns < late {
+                continue;
+            }
+            break;
+        };
         let event = Event::Ended {
             action: action.id,
             host: action.host,
@@ -388,9 +401,6 @@ fn two_operators(seed: u64) {
         };
         for action in sessions[op].feed(event).unwrap() {
             world.begin(op, action);
-        }
-        if Some(turns) == dies {
-            world.kill(0);
         }
     }
     world.pass(deadlines().settled());

@@ -188,7 +188,8 @@ impl World {
     pub fn pass(&mut self, time: u64) {
         let end = self.now + time;
         while self.queue.peek().is_some_and(|next| next.0.0 <= end) {
-            self.turn();
+            let answer = self.turn();
+            assert!(answer.is_none(), "an operator waits for {answer:?}");
         }
         self.now = end;
     }
