@@ -57,6 +57,8 @@ pub struct Declaration {
     pub effect: Term,
     /// Not followed: anything may be declared at or below the path.
     pub open: bool,
+    /// It says what no option may say; Nix refuses it.
+    pub refused: bool,
     /// Index of the module.
     pub module: usize,
     /// Where it stands.

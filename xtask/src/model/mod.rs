@@ -160,6 +160,14 @@ fn inputs_digest(eval: &mut Eval<'_>) -> Digest {
     {
         hasher.update(&eval.term(inputs.value).digest().0);
     }
+    // What `outputs` takes is an input, too, mentioned elsewhere or not.
+    if let Value::Set(inputs) = eval.inputs_value() {
+        let mut names: Vec<&Name> = inputs.fixed.keys().collect();
+        names.sort();
+        for name in names {
+            hasher.update(name.as_bytes()).update(b"\n");
+        }
+    }
     if let Some(lock) = TreePath::new("flake.lock")
         && let Ok(bytes) = eval.files.tree.read(&lock)
     {

@@ -51,6 +51,8 @@ pub struct Module {
     /// Its option declarations.
     pub(super) options: Option<Thunk>,
     pub(super) imports: Vec<Item>,
+    /// Nix refuses it, whatever else there is: the host does not evaluate.
+    pub refused: bool,
     /// Keys and terms it disables.
     pub disabled: Vec<(Option<String>, Term)>,
     /// Reserved attributes that matter beside these: `freeformType`, `_file`, ….
@@ -166,6 +168,15 @@ fn opaque(eval: &mut Eval<'_>, thunk: Thunk, key: String, why: &str) -> Module {
     }
 }
 
+const NO_MODULE: &str = "it is neither a set nor a function";
+
+fn refused(eval: &mut Eval<'_>, thunk: Thunk, key: String, why: &str) -> Module {
+    Module {
+        refused: true,
+        ..opaque(eval, thunk, key, why)
+    }
+}
+
 fn empty(key: String) -> Module {
     Module {
         key,
@@ -176,6 +187,7 @@ fn empty(key: String) -> Module {
         config: None,
         options: None,
         imports: Vec::new(),
+        refused: false,
         disabled: Vec::new(),
         extra: Vec::new(),
     }
@@ -249,7 +261,7 @@ fn unify(
     if let Value::Lambda(closure) = eval.force(thunk) {
         if let Some(name) = args.unexpected(&closure.param) {
             let why = format!("it is given `{name}`, and takes neither that nor `...`");
-            return opaque(eval, thunk, key, &why);
+            return refused(eval, thunk, key, &why);
         }
         let argument = args.for_function(eval, &closure.param);
         content = eval.thunk(Code::Call(thunk, argument));
@@ -260,7 +272,7 @@ fn unify(
             match unsupported(&set) {
                 Some(name) => {
                     let why = format!("it has `config` or `options`, and `{name}` beside them");
-                    opaque(eval, thunk, key, &why)
+                    refused(eval, thunk, key, &why)
                 }
                 None => from_set(eval, &set, content, key, origin),
             }
@@ -273,7 +285,13 @@ fn unify(
         },
         Value::Opaque(why) => opaque(eval, thunk, key, &why.why),
         Value::Update(..) => opaque(eval, thunk, key, "a set that is only partly known"),
-        _ => opaque(eval, thunk, key, "it is neither a set nor a function"),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::List(_)
+        | Value::Lambda(_) => refused(eval, thunk, key, NO_MODULE),
+        _ => opaque(eval, thunk, key, NO_MODULE),
     }
 }
 

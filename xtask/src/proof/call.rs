@@ -59,7 +59,17 @@ pub(super) fn compare_modules(before: &Host, after: &Host, verdict: &mut HostVer
     let same_order = a == b;
     a.sort_by_key(Term::digest);
     b.sort_by_key(Term::digest);
-    if a != b {
+    let refused = |host: &Host| {
+        host.modules.iter().any(|module| module.refused)
+            || host.declarations.iter().any(|option| option.refused)
+    };
+    if refused(before) != refused(after) {
+        let side = if refused(after) { "no longer" } else { "now" };
+        verdict.add(
+            Judgement::Different,
+            format!("the host {side} evaluates: what it imports is no module, or declares what is no option"),
+        );
+    } else if a != b {
         let gone: Vec<&Term> = a.iter().filter(|term| !b.contains(term)).collect();
         let new: Vec<&Term> = b.iter().filter(|term| !a.contains(term)).collect();
         for (terms, what) in [(gone, "is gone or changed"), (new, "is new or changed")] {
@@ -73,7 +83,7 @@ pub(super) fn compare_modules(before: &Host, after: &Host, verdict: &mut HostVer
         }
         if verdict.differences.is_empty() {
             verdict.add(
-                Judgement::Unknown,
+                Judgement::Different,
                 "a module that is not followed is imported more or less often".to_owned(),
             );
         }

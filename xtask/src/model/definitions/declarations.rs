@@ -42,6 +42,7 @@ impl Reader<'_, '_, '_> {
                     apply: true,
                     effect,
                     open: true,
+                    refused: false,
                     module,
                     span,
                 });
@@ -57,6 +58,7 @@ impl Reader<'_, '_, '_> {
             apply: false,
             effect: Term::str("enable"),
             open: false,
+            refused: false,
             module: 0,
             span: None,
         };
@@ -68,12 +70,29 @@ impl Reader<'_, '_, '_> {
             ModulePrim::MkOption => match self.eval.force(argument) {
                 Value::Set(set) if set.dynamic.is_empty() => {
                     const EFFECT: [&str; 5] = ["type", "default", "apply", "readOnly", "options"];
+                    // Only shown, never merged.
+                    const SHOWN: [&str; 7] = [
+                        "defaultText",
+                        "example",
+                        "description",
+                        "relatedPackages",
+                        "internal",
+                        "visible",
+                        "_type",
+                    ];
                     let mut effect = Vec::new();
                     for name in EFFECT {
                         if let Some(attribute) = set.fixed.get(name) {
                             effect.push((Name::from(name), self.eval.term(attribute.value)));
                         }
                     }
+                    let known = effect.len();
+                    for (name, attribute) in &set.fixed {
+                        if !EFFECT.contains(&&**name) && !SHOWN.contains(&&**name) {
+                            effect.push((name.clone(), self.eval.term(attribute.value)));
+                        }
+                    }
+                    found.refused = effect.len() > known;
                     let term = |name: &str| {
                         effect
                             .iter()

@@ -64,3 +64,38 @@ fn a_name_that_nothing_binds_breaks_the_file() {
         Different,
     );
 }
+
+#[test]
+fn what_is_no_module_is_refused() {
+    let with =
+        |more: &str| format!("#- /h.nix\n{{ imports = [ ./a.nix {more} ]; }}\n#- /a.nix\n{{ }}");
+    for more in ["[ ]", "1", "({ lib }: { })", "(x: y: { })"] {
+        check(&with(""), &with(more), Different);
+    }
+    let twice = |more: &str| {
+        format!("#- /h.nix\n{{ inputs, ... }}: {{ imports = [ inputs.other.m {more} ]; }}")
+    };
+    check(&twice(""), &twice("inputs.other.m"), Different);
+}
+
+#[test]
+fn mk_option_takes_what_it_knows() {
+    let option = |more: &str| {
+        format!(
+            "{{ lib, ... }}: {{ options.a.b = lib.mkOption {{ type = lib.types.str; default = \"x\"; {more} }}; }}"
+        )
+    };
+    check_module(&option(""), &option("description = \"it\";"), Equal);
+    check_module(&option(""), &option("added = { };"), Different);
+}
+
+#[test]
+fn what_outputs_takes_is_an_input() {
+    let flake = |formals: &str| {
+        format!(
+            "#- /flake.nix\n{{ inputs.nixpkgs.url = \"a\"; outputs = {{ self, nixpkgs{formals} }}: {{ nixosConfigurations.h = nixpkgs.lib.nixosSystem {{ modules = [ ./h.nix ]; }}; }}; }}\n#- /h.nix\n{{ }}"
+        )
+    };
+    check(&flake(""), &flake(", ..."), Equal);
+    check(&flake(", ..."), &flake(", more, ..."), Different);
+}
