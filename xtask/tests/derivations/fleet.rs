@@ -147,6 +147,16 @@ impl Place {
 
     /// The toplevel derivation of every host.
     pub fn derivations(&self, fleet: &Fleet) -> Derivations {
+        self.ask(fleet, &[]).unwrap()
+    }
+
+    /// The toplevel derivation of one host. The error is what Nix says.
+    pub fn derivation(&self, fleet: &Fleet, host: &str) -> Result<Option<String>, String> {
+        let mut found = self.ask(fleet, &["--argstr", "only", host])?;
+        Ok(found.remove(host).flatten())
+    }
+
+    fn ask(&self, fleet: &Fleet, arguments: &[&str]) -> Result<Derivations, String> {
         let place = self.outer.path().join("fleet");
         // Beside the place first, so that what Nix sees is whole or absent.
         let aside = self.outer.path().join("aside");
@@ -159,17 +169,16 @@ impl Place {
             .arg(&self.nixpkgs)
             .args(["--argstr", "place"])
             .arg(&place)
+            .args(arguments)
             .env("NIX_PATH", "")
             .env("GC_INITIAL_HEAP_SIZE", "1G")
             .output()
             .unwrap();
         fs::remove_dir_all(&place).unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        serde_json::from_slice(&output.stdout).unwrap()
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())
     }
 }
 

@@ -5,9 +5,11 @@
 #
 # A host that does not evaluate is null and does not keep the others from being
 # looked at.
+# `only` names the one host that is looked at.
 {
   nixpkgs,
   place,
+  only ? null,
 }:
 let
   lib = import (nixpkgs + "/lib");
@@ -64,4 +66,9 @@ lib.mapAttrs (
   in
   # The context would have the derivation realised where this is printed.
   if result.success then builtins.unsafeDiscardStringContext result.value else null
-) self.nixosConfigurations
+) (
+  if only == null then
+    self.nixosConfigurations
+  else
+    { ${only} = self.nixosConfigurations.${only}; }
+)

@@ -25,6 +25,9 @@ mod verdicts;
 #[path = "../common/seed.rs"]
 mod seed;
 
+#[path = "../common/snapshot.rs"]
+mod snapshot;
+
 mod evaluate;
 mod fleets;
 mod import_trees;

@@ -11,11 +11,12 @@ use xtask::model::{Fleet, ParseCache};
 use xtask::options::OptionTable;
 use xtask::proof;
 
-use crate::fleets::{library, tree_of};
+use crate::fleets::library;
 use crate::migrated::{legacy, migrate};
 use crate::mutate::{Applied, changed};
 use crate::record::{self, Recorded, Stubs};
 use crate::seed;
+use crate::snapshot::tree_of;
 use crate::verdicts::{Verdicts, choose};
 
 fn check(hosts: &[&str], per_kind: u64) {

@@ -699,6 +699,12 @@ impl Flattening<'_> {
                 && let Some((tag, inner)) = set.iter().next()
             {
                 match (tag.as_str(), inner) {
+                    // Nothing is defined below a false condition at or above an option.
+                    ("<if>", Json::Array(pair))
+                        if pair[0] == json!(false) && self.reaches_option(path) =>
+                    {
+                        return;
+                    }
                     ("<if>" | "<override>" | "<order>", Json::Array(pair)) => {
                         let properties = with(tag, &pair[0]);
                         return self.walk(&pair[1], path, &properties, out);
@@ -751,10 +757,6 @@ impl Flattening<'_> {
             }
             if of.get("<unknown>").is_some() || of.get("<fails>").is_some() {
                 out.unclear.insert(path.to_vec());
-                return;
-            }
-            // Nothing is defined below a false condition at or above an option.
-            if kind == "<if>" && *of == json!(false) && self.reaches_option(&path[..*level]) {
                 return;
             }
             let mut level = *level;
@@ -936,9 +938,25 @@ fn record_as(
 impl Recorded {
     /// Where two records differ.
     pub fn difference(&self, other: &Self) -> Vec<String> {
+        self.difference_but(other, &BTreeSet::new())
+    }
+
+    /// Where two records differ, but for what was left out of either.
+    pub fn difference_but(&self, other: &Self, left: &BTreeSet<String>) -> Vec<String> {
+        let left: Vec<Vec<String>> = left
+            .iter()
+            .filter_map(|text| serde_json::from_str::<Vec<String>>(text).ok())
+            .map(|path| {
+                // Elements and conditions are part of the leaf that they are in.
+                let leaf = path.iter().position(|name| name.starts_with('<'));
+                path[..leaf.unwrap_or(path.len())].to_vec()
+            })
+            .collect();
+        let counts = |path: &Vec<String>| !left.iter().any(|own| path.starts_with(own));
         let mut found = Vec::new();
         let (a, b) = (&self.leaves.by_path, &other.leaves.by_path);
-        for path in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {
+        let paths: BTreeSet<_> = a.keys().chain(b.keys()).collect();
+        for path in paths.into_iter().filter(|path| counts(path)) {
             if a.get(path) != b.get(path) {
                 found.push(format!(
                     "{}: {:?}\n      then {:?}",
@@ -948,17 +966,19 @@ impl Recorded {
                 ));
             }
         }
-        if self.rest != other.rest {
+        if !left.iter().any(Vec::is_empty) && self.rest != other.rest {
             found.push(format!(
                 "arguments: {}\n      then {}",
                 self.rest, other.rest
             ));
         }
-        if self.leaves.unclear != other.leaves.unclear {
-            found.push(format!(
-                "failures: {:?} then {:?}",
-                self.leaves.unclear, other.leaves.unclear
-            ));
+        let unclear = |own: &Self| -> BTreeSet<Vec<String>> {
+            let all = own.leaves.unclear.iter();
+            all.filter(|path| counts(path)).cloned().collect()
+        };
+        let (a, b) = (unclear(self), unclear(other));
+        if a != b {
+            found.push(format!("failures: {a:?} then {b:?}"));
         }
         found
     }

@@ -8,9 +8,10 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::fleets::{repository, tree_of};
+use crate::fleets::repository;
 use crate::need;
 use crate::seed::{self, Seed};
+use crate::snapshot::tree_of;
 
 const CASES: &[(&str, bool)] = &[
     ("{ a, a }: a", false),
