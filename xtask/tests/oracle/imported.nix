@@ -9,4 +9,10 @@ let
     tree = root;
   };
 in
-_: stub.make "imported" // { inherit lib; }
+_:
+stub.make "imported"
+// {
+  lib = lib // {
+    "<lib>" = true;
+  };
+}

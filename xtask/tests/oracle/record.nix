@@ -52,6 +52,7 @@ let
 
   lib = real.extend (
     _: _: {
+      "<lib>" = true;
       nixosSystem = capture "nixosSystem";
       inherit (real) evalModules;
       # A stand-in is of every type.
@@ -134,7 +135,7 @@ let
     if !tried.success then
       { "<fails>" = true; }
     else if isAttrs v then
-      if v ? mkIf && v ? types then
+      if v ? "<lib>" then
         { "<stub>" = "lib"; }
       else if v ? "<stub>" then
         { "<stub>" = v."<stub>"; }

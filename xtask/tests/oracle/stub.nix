@@ -76,7 +76,7 @@ let
     else if !tried.success then
       "!"
     else if isAttrs value then
-      if value ? mkIf && value ? types then
+      if value ? "<lib>" then
         "lib"
       else if value ? "<stub>" then
         value."<stub>"
