@@ -55,6 +55,8 @@ pub(super) struct HostDocument<'a> {
     span: Option<&'a Span>,
     entry: Option<&'a TreePath>,
     features: Vec<&'a str>,
+    /// Lines that moved, by feature.
+    moved_to: &'a BTreeMap<String, usize>,
     lines_before: usize,
     lines_after: usize,
     moved: usize,
@@ -121,6 +123,7 @@ impl<'a> HostDocument<'a> {
             span: plan.span.as_ref(),
             entry: plan.entry.as_ref(),
             features: plan.features.keys().map(String::as_str).collect(),
+            moved_to: &plan.features,
             lines_before: plan.lines.0,
             lines_after: plan.lines.1,
             moved: plan.moved(),
