@@ -4,6 +4,7 @@ use crate::model::term::{Key, Term};
 use crate::model::{Definition, Fleet, Host, Wrapper};
 use crate::options::{OptionTable, OptionType, PathKind, View};
 use crate::taxonomy::{Class, Taxonomy, derived_feature};
+use crate::tree::TreePath;
 
 /// The option table, the taxonomy and what the host itself declares.
 #[derive(Clone, Copy)]
@@ -16,6 +17,8 @@ pub struct Catalogue<'a> {
     pub host: Option<&'a Host>,
     /// All hosts: what several of them define alike names none of them.
     pub fleet: Option<&'a Fleet>,
+    /// The host's own file: hosts that import it, too, are the same machine.
+    pub entry: Option<&'a TreePath>,
 }
 
 impl<'a> Catalogue<'a> {
@@ -26,6 +29,7 @@ impl<'a> Catalogue<'a> {
             taxonomy,
             host: None,
             fleet: None,
+            entry: None,
         }
     }
 
@@ -69,6 +73,9 @@ impl<'a> Catalogue<'a> {
             .collect();
         let is_shared = |host: &Host| {
             host.name != own.name
+                && !self
+                    .entry
+                    .is_some_and(|entry| host.module_files().any(|file| file == entry))
                 && definitions_at(host, path).any(|definition| values.contains(&&definition.value))
         };
         !fleet.hosts.iter().any(is_shared)

@@ -17,7 +17,7 @@ use crate::problem::Span;
 use crate::tree::{Tree, TreePath};
 
 use super::drafts::drafts;
-pub use super::entry::{entry, movable_lines, roles};
+pub use super::entry::{entry, has_others, movable_lines, roles};
 
 /// What is asked for.
 #[derive(Debug, Clone)]

@@ -26,6 +26,9 @@ mod judge;
 
 use judge::{Judge, Proved};
 
+/// Files of one host that are taken apart in one migration, at most.
+const ENTRIES: usize = 8;
+
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub struct MigrateRequest<'a> {
@@ -88,6 +91,8 @@ pub struct MigratePlan {
     pub span: Option<Span>,
     /// The file that was split.
     pub entry: Option<TreePath>,
+    /// Whether the host has more files with several concerns.
+    pub has_others: bool,
     /// What to write.
     pub changes: ChangeSet,
     /// Features, with the lines that moved into each.
@@ -114,6 +119,7 @@ impl MigratePlan {
             reason,
             span: None,
             entry: None,
+            has_others: false,
             changes: ChangeSet::new(),
             features: BTreeMap::new(),
             kept: Vec::new(),
@@ -143,10 +149,11 @@ pub fn migrate_host(
         return MigratePlan::new(request.host, Outcome::Refused, Some(reason));
     };
     let mut plan = pass(tree, fleet, host, request, knowledge);
-    // What stood in the way of one group may be gone with another.
-    for _ in 0..3 {
+    // What stood in the way of one group may be gone with another, and the host
+    // may have another file with concerns of its own.
+    for _ in 0..ENTRIES {
         let shares = plan.kept.iter().any(|kept| kept.reason.starts_with(SHARES));
-        if plan.outcome != Outcome::Migrated || !shares {
+        if plan.outcome != Outcome::Migrated || !(shares || plan.has_others) {
             break;
         }
         let after_tree = tree.with(&plan.changes);
@@ -189,8 +196,17 @@ fn join(
     for (name, lines) in more.features {
         *plan.features.entry(name).or_default() += lines;
     }
-    plan.kept = more.kept;
-    plan.lines.1 = more.lines.1;
+    plan.has_others = more.has_others;
+    if plan.entry == more.entry {
+        plan.kept = more.kept;
+        plan.lines.1 = more.lines.1;
+    } else {
+        plan.kept.extend(more.kept);
+        plan.lines.0 += more.lines.0;
+        plan.lines.1 += more.lines.1;
+        plan.movable += more.movable;
+        plan.entry = more.entry;
+    }
     let after = Fleet::load(&tree.with(&plan.changes), knowledge.table, knowledge.cache);
     plan.verdicts = proof::compare(fleet, &after, knowledge.table);
     plan
@@ -255,6 +271,10 @@ fn pass_in(
         let reason = "no file of the repository is imported by this host alone";
         return refuse(reason.to_owned(), host.span.clone());
     };
+    let catalogue = Catalogue {
+        entry: Some(&entry),
+        ..catalogue
+    };
     let mut grouping = request.grouping.clone();
     grouping
         .reserved
@@ -310,7 +330,8 @@ fn pass_in(
         Ok(found) => found.plan(request.host),
         Err(reason) => refuse(reason, None),
     };
-    plan.entry = Some(entry);
+    plan.has_others = host::has_others(tree, fleet, host, &entry, &catalogue);
+    plan.entry = Some(entry.clone());
     plan.movable = host::movable_lines(&anatomy, &catalogue);
     plan.grouping = super::editable::render(&anatomy, &groups);
     plan

@@ -18,6 +18,7 @@ use crate::proof::Judgement;
 use crate::taxonomy::Taxonomy;
 use crate::tree::{Tree, TreePath};
 
+mod entry;
 mod locals;
 mod sharing;
 
