@@ -23,8 +23,10 @@ use crate::taxonomy::Taxonomy;
 use crate::tree::{Tree, TreePath};
 
 mod judge;
+mod placed;
 
-use judge::{Judge, Proved};
+use judge::Judge;
+use placed::placed;
 
 /// Files of one host that are taken apart in one migration, at most.
 const ENTRIES: usize = 8;
@@ -335,71 +337,4 @@ fn pass_in(
     plan.movable = host::movable_lines(&anatomy, &catalogue);
     plan.grouping = super::editable::render(&anatomy, &groups);
     plan
-}
-
-/// The placement that moves the most.
-///
-/// Where the host's own `imports` turn out to be too deep, a place in the list
-/// that the host is made from comes first.
-fn placed<'a>(
-    judge: &mut Judge<'_>,
-    asked: &mut Request<'a>,
-    candidates: &dyn Fn() -> Vec<ChangeSet>,
-) -> Result<Proved, String> {
-    let mut listed = None;
-    if !asked.auto_import {
-        if let Some(found) = judge.at_once(asked) {
-            return Ok(found);
-        }
-        listed = beside_the_host(judge, asked, candidates);
-        if let Some(found) = listed.take_if(|found| found.order_kept == 0) {
-            return Ok(found);
-        }
-    }
-    let found = judge.refine(asked, BTreeMap::new());
-    let order_matters = found.as_ref().map_or(true, |found| found.order_kept > 0);
-    let fewer = |other: &Proved, found: &Result<Proved, String>| {
-        let lines = |found: &Proved| found.proposal.lines.1;
-        found
-            .as_ref()
-            .map_or(true, |found| lines(other) < lines(found))
-    };
-    if let Some(other) = listed.filter(|other| order_matters && fewer(other, &found)) {
-        return Ok(other);
-    }
-    if let Ok(found) = &found
-        && order_matters
-        && found.placement == Placement::CompositionHead
-    {
-        asked.position = Position::Tail;
-        if let Ok(other) = judge.refine(asked, BTreeMap::new())
-            && other.proposal.lines.1 < found.proposal.lines.1
-        {
-            return Ok(other);
-        }
-    }
-    found
-}
-
-/// The features in the list of modules that the host is made from, behind its
-/// own file.
-fn beside_the_host(
-    judge: &mut Judge<'_>,
-    asked: &Request<'_>,
-    candidates: &dyn Fn() -> Vec<ChangeSet>,
-) -> Option<Proved> {
-    for list in candidates() {
-        let mut asked = Request {
-            position: Position::Head,
-            auto_import: true,
-            list: Some(&list),
-            ..asked.clone()
-        };
-        if judge.stands_behind(&asked)
-            && let Ok(found) = judge.refine(&mut asked, BTreeMap::new())
-        {
-            return Some(found);
-        }
-    }
-    None
 }

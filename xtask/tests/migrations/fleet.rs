@@ -14,6 +14,11 @@ use crate::repository;
 /// The share of what may move that has to leave the hosts, in percent.
 const MOVED: u64 = 80;
 
+#[allow(clippy::disallowed_methods)] // programs are started as a user starts them
+fn command(program: &str) -> Command {
+    Command::new(program)
+}
+
 struct Fleet {
     directory: tempfile::TempDir,
 }
@@ -70,7 +75,7 @@ impl Fleet {
     }
 
     fn git(&self, arguments: &[&str]) -> String {
-        let output = Command::new("git")
+        let output = command("git")
             .args(arguments)
             .current_dir(self.root())
             .output()
@@ -86,7 +91,7 @@ impl Fleet {
                 (format!("{who}_EMAIL"), "t@host.example"),
             ]
         });
-        let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        let output = command(env!("CARGO_BIN_EXE_xtask"))
             .arg("--repo")
             .arg(self.root())
             .args(["--json", "--yes"])
@@ -194,7 +199,7 @@ fn each_host_migrates_and_is_taken_back() {
 
 impl Fleet {
     fn xtask_undo(&self) {
-        let status = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        let status = command(env!("CARGO_BIN_EXE_xtask"))
             .arg("--repo")
             .arg(self.root())
             .args(["--yes", "migrate", "undo"])
