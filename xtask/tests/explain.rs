@@ -71,7 +71,7 @@ fn xtask(root: &Path, args: &[&str]) -> (i32, Value, String) {
 
 #[test]
 fn a_changed_span_leads_to_option_and_unit() {
-    if common::need::need_program("nix").is_none() {
+    if common::need::need_nix().is_none() {
         return;
     }
     let repository = fleet();
@@ -114,7 +114,7 @@ fn a_changed_span_leads_to_option_and_unit() {
 
 #[test]
 fn a_baseline_names_what_differs() {
-    if common::need::need_program("nix").is_none() {
+    if common::need::need_nix().is_none() {
         return;
     }
     let repository = fleet();

@@ -57,7 +57,7 @@ const NIXPKGS: &str = r#"{
 "#;
 
 fn fleet() -> Option<Repository> {
-    common::need::need_program("nix")?;
+    common::need::need_nix()?;
     let repository = Repository::new(&[
         ("flake.nix", FLAKE),
         ("web.nix", "{ text = \"web\"; }\n"),

@@ -37,7 +37,7 @@ struct Fleet {
 impl Fleet {
     /// `None`, and noted, without Nix.
     fn new() -> Option<Self> {
-        need::need_program("nix-instantiate")?;
+        need::need_nix()?;
         let directory = tempfile::tempdir().unwrap();
         for name in [
             "Cargo.lock",
@@ -295,7 +295,7 @@ fn the_flake_has_what_it_promises() {
 #[test]
 fn a_host_builds() {
     let Some(fleet) = Fleet::new() else { return };
-    if need::need_program("nix-build").is_none() {
+    if need::need_nix().is_none() {
         return;
     }
     let output = fleet.nix(

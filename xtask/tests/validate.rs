@@ -39,8 +39,8 @@ const FLAKE: &str = r#"{
 
 /// Three hosts: one plain, one that copies files, one that asks for its commit.
 fn fleet() -> Option<Repository> {
-    common::need::need_program("nix")?;
-    common::need::need_program("strace")?;
+    common::need::need_nix()?;
+    common::need::need_strace()?;
     Some(Repository::new(&[
         ("flake.nix", FLAKE),
         ("README.md", "hello\n"),

@@ -31,6 +31,41 @@ pub fn need_program(name: &'static str) -> Option<std::path::PathBuf> {
     found
 }
 
+/// Nix, if it can make a derivation here; `None`, noted, if it is not there or
+/// may not write its store.
+#[allow(dead_code, clippy::disallowed_methods)]
+pub fn need_nix() -> Option<()> {
+    need_program("nix")?;
+    let expression = "derivation { name = \"x\"; system = \"x\"; builder = \"/bin/sh\"; }";
+    let output = std::process::Command::new("nix-instantiate")
+        .args(["--expr", expression])
+        .output()
+        .ok();
+    match output {
+        Some(output) if output.status.success() => Some(()),
+        Some(output) => {
+            skip("nix", &String::from_utf8_lossy(&output.stderr));
+            None
+        }
+        None => {
+            skip("nix", "there is no nix-instantiate");
+            None
+        }
+    }
+}
+
+/// strace, if it may trace; `None`, noted, if it is not there or may not.
+#[allow(dead_code)]
+pub fn need_strace() -> Option<()> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let runner = xtask::process::DuctRunner::default();
+    let found = xtask::engine::tracer::Tracer::find(&runner, &path);
+    if found.is_none() {
+        skip("strace", "it is not there, or may not trace");
+    }
+    found.map(|_| ())
+}
+
 /// A directory that an environment variable names; `None`, noted, if it does not.
 pub fn need_directory(variable: &'static str) -> Option<std::path::PathBuf> {
     let found = std::env::var_os(variable)
