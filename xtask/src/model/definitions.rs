@@ -34,6 +34,9 @@ pub struct Definition {
     pub wrappers: Vec<(usize, Wrapper)>,
     /// The value in normal form.
     pub value: Term,
+    /// How many components of the path make up the option. A condition below it
+    /// that is false leaves the names above it: they count as defined.
+    pub option: usize,
     /// Nothing is known of what is below the path: anything may be defined there.
     pub open: bool,
     /// Index of the module in [`super::Host::modules`].
@@ -100,6 +103,8 @@ pub(super) struct Reader<'e, 't, 'v> {
 struct Way {
     path: Vec<Key>,
     wrappers: Vec<(Option<usize>, Wrapper)>,
+    /// Components of the path above and with the option, once it is reached.
+    option: Option<usize>,
     span: Option<Span>,
 }
 
@@ -208,6 +213,7 @@ impl<'e, 't, 'v> Reader<'e, 't, 'v> {
         let mut way = way;
         if !above {
             let level = way.path.len();
+            way.option.get_or_insert(level);
             for (at, _) in &mut way.wrappers {
                 at.get_or_insert(level);
             }
@@ -304,6 +310,7 @@ impl<'e, 't, 'v> Reader<'e, 't, 'v> {
             .map(|(at, wrapper)| (at.unwrap_or(level), wrapper))
             .collect();
         self.definitions.push(Definition {
+            option: way.option.unwrap_or(level),
             path: way.path,
             wrappers,
             value,

@@ -1,11 +1,33 @@
 //! Reads of certain options replaced by their values.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::ROUNDS;
 use crate::model::term::{Key, Term, TermKind as K};
 use crate::model::{Definition, Wrapper};
 use crate::syntax::hir::Name;
+
+/// What a condition that is false leaves of a definition.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    /// The names above it: `etc.motd.text = mkIf false …` makes an entry `motd`.
+    Kept,
+    /// The option itself, defined as empty: `settings.x = mkIf false …`.
+    Name,
+    /// Nothing.
+    Gone,
+}
+
+impl Fate {
+    /// Of a condition below `level` components of a path to an option of `option`.
+    fn of(level: usize, option: usize) -> Self {
+        match level.saturating_sub(option) {
+            0 => Self::Gone,
+            1 => Self::Name,
+            _ => Self::Kept,
+        }
+    }
+}
 
 pub(super) fn substitute(
     definitions: &mut Vec<Definition>,
@@ -24,7 +46,7 @@ pub(super) fn substitute(
         }
         term
     };
-    let mut kept = Vec::with_capacity(definitions.len());
+    let mut fates = Vec::with_capacity(definitions.len());
     for mut definition in definitions.drain(..) {
         definition.value = replace(&definition.value);
         for key in &mut definition.path {
@@ -36,8 +58,9 @@ pub(super) fn substitute(
                 };
             }
         }
-        let mut active = true;
-        definition.wrappers.retain_mut(|(_, wrapper)| {
+        let mut fate = Fate::Kept;
+        let option = definition.option;
+        definition.wrappers.retain_mut(|(level, wrapper)| {
             let Wrapper::If(condition) = wrapper else {
                 return true;
             };
@@ -45,16 +68,32 @@ pub(super) fn substitute(
             match condition.kind() {
                 K::Bool(true) => false,
                 K::Bool(false) => {
-                    active = false;
+                    fate = fate.max(Fate::of(*level, option));
                     true
                 }
                 _ => true,
             }
         });
-        if active {
-            kept.push(definition)
-        } else {
+        fates.push((definition, fate));
+    }
+    // An option that is defined otherwise does not mind a name that is not there.
+    let defined: FxHashSet<Vec<Key>> = fates
+        .iter()
+        .filter(|(_, fate)| *fate == Fate::Kept)
+        .filter_map(|(it, _)| Some(it.path.get(..it.option)?.to_vec()))
+        .collect();
+    let mut kept = Vec::with_capacity(fates.len());
+    for (definition, fate) in fates {
+        let option = definition.path.get(..definition.option);
+        let gone = match fate {
+            Fate::Kept => false,
+            Fate::Name => option.is_some_and(|option| defined.contains(option)),
+            Fate::Gone => true,
+        };
+        if gone {
             inactive.push(definition)
+        } else {
+            kept.push(definition)
         }
     }
     *definitions = kept;
