@@ -373,7 +373,7 @@ fn a_killed_run_leaves_no_process_and_no_wrong_record() {
         child.kill().unwrap();
         child.wait().unwrap();
         let mut left = 1;
-        for _ in 0..100 {
+        for _ in 0..1000 {
             left = processes_at(repository.outside());
             if left == 0 {
                 break;
