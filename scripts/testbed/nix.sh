@@ -13,7 +13,9 @@ set -eu
 release=$1
 mkdir -p "$2"
 directory=$(cd "$2" && pwd)
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+# The machine's own, unless another one is named.
+own=$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep -v security | head -n 1)
+mirror=${DEBIAN_MIRROR:-${own%/}}
 [ ! -x "$directory/bin/nix" ] || exit 0
 for tool in apt-get dpkg patchelf; do
   command -v $tool > /dev/null || { echo "there is no $tool: install it" >&2; exit 2; }

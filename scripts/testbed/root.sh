@@ -9,7 +9,9 @@
 set -eu
 [ $# -eq 1 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | sed '$d' >&2; exit 2; }
 directory=$1
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+# The machine's own, unless another one is named.
+own=$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep -v security | head -n 1)
+mirror=${DEBIAN_MIRROR:-${own%/}}
 [ ! -e "$directory/etc/NIXOS" ] || exit 0
 [ "$(id -u)" = 0 ] || { echo "only root can make a root" >&2; exit 2; }
 command -v debootstrap > /dev/null || { echo "there is no debootstrap: install it" >&2; exit 2; }
