@@ -6,6 +6,7 @@
 //! needs no Nix.
 
 mod call;
+mod created;
 mod declarations;
 pub mod derivation;
 mod order;
@@ -22,6 +23,7 @@ use crate::options::OptionTable;
 use crate::problem::Span;
 use crate::syntax::hir::Name;
 use call::{compare_calls, compare_modules};
+use created::compare_created;
 use declarations::{compare_declarations, compare_inactive};
 
 /// The judgement by module input.
@@ -179,6 +181,7 @@ fn compare_hosts(
     verdict.definitions = (a.definitions.len(), b.definitions.len());
     order::compare_definitions(&a, &b, table, &mut verdict);
     compare_inactive(&a, &b, table, &mut verdict);
+    compare_created(&a, &b, table, &mut verdict);
     verdict.close()
 }
 

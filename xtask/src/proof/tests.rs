@@ -1,5 +1,6 @@
 //! Two states of a tiny fleet in, one judgement out.
 
+mod created;
 mod hosts;
 mod modules;
 mod places;

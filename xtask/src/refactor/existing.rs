@@ -1,8 +1,10 @@
 //! A feature that exists already takes over what another host defines.
 //!
 //! Definitions that are equal are shared. A leaf that differs becomes an option
-//! whose default is the old value; what the other host lacks becomes optional;
-//! what only the other host has stays with it. No file of another host changes.
+//! whose default is the old value. What only the other host has stays with it; a
+//! feature that does more than the other host is not for it, because a definition
+//! under a condition that is false is still a definition to the sets above it.
+//! No file of another host changes.
 //!
 //! ```nix
 //! services.nginx.statusPage = true;
@@ -28,8 +30,6 @@ use super::scope;
 use crate::edit::TextEdit;
 use crate::tree::TreePath;
 
-mod gates;
-mod optional;
 mod unify;
 
 use unify::Work;
@@ -126,7 +126,7 @@ impl Feature {
         catalogue: &Catalogue<'_>,
     ) -> Option<Adaptation> {
         let own_items: BTreeSet<ItemId> = (0..self.anatomy.items.len()).collect();
-        let own = self.open_gates(leaves(&self.anatomy, &own_items));
+        let own = leaves(&self.anatomy, &own_items);
         let theirs: Vec<Leaf> = leaves(host, items)
             .into_iter()
             .filter(|leaf| host.items[leaf.item].context.is_empty())

@@ -19,17 +19,6 @@ pub struct Leaf {
     pub value: Option<SyntaxNode>,
     /// The definition that it is part of.
     pub item: ItemId,
-    /// The option of a feature that it depends on.
-    pub gate: Option<Gate>,
-}
-
-/// An option of a feature that a host can switch a value off with.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Gate {
-    /// Its name.
-    pub option: String,
-    /// Whether it is switched off by `null`; by `false` otherwise.
-    pub nullable: bool,
 }
 
 /// The leaves of some definitions, in order.
@@ -59,8 +48,7 @@ fn attrpath_text(node: &SyntaxNode) -> String {
         )
 }
 
-/// Adds the leaves of one binding.
-pub fn add(
+fn add(
     item: ItemId,
     path: Vec<String>,
     binding: &SyntaxNode,
@@ -84,7 +72,6 @@ pub fn add(
         binding: binding.clone(),
         value: value.map(|value| value.syntax().clone()),
         item,
-        gate: None,
     });
 }
 

@@ -418,8 +418,7 @@ const ALPHA: &str = r#"#- /hosts/alpha/default.nix
 fn a_second_host_uses_the_feature_of_the_first_with_its_own_values() {
     let beta = ALPHA
         .replace("alpha", "beta")
-        .replace("MaxAuthTries = 3", "MaxAuthTries = 6")
-        .replace("      X11Forwarding = false;\n", "");
+        .replace("MaxAuthTries = 3", "MaxAuthTries = 6");
     let (tree, report) = migrate(&format!("{ALPHA}{beta}"), &["alpha", "beta"]);
     expect![[r#"
         alpha: Migrated, ["openssh"]
@@ -441,12 +440,6 @@ fn a_second_host_uses_the_feature_of_the_first_with_its_own_values() {
               default = 3;
               description = "Value of `services.openssh.settings.MaxAuthTries`.";
             };
-
-            x11Forwarding = lib.mkOption {
-              type = lib.types.nullOr lib.types.bool;
-              default = false;
-              description = "Value of `services.openssh.settings.X11Forwarding`.";
-            };
           };
 
           config = lib.mkIf cfg.enable {
@@ -456,7 +449,7 @@ fn a_second_host_uses_the_feature_of_the_first_with_its_own_values() {
               settings = {
                 PermitRootLogin = "no";
                 PasswordAuthentication = false;
-                X11Forwarding = lib.mkIf (cfg.x11Forwarding != null) cfg.x11Forwarding;
+                X11Forwarding = false;
                 MaxAuthTries = cfg.maxAuthTries;
               };
             };
@@ -487,7 +480,6 @@ fn a_second_host_uses_the_feature_of_the_first_with_its_own_values() {
           features.openssh = {
             enable = true;
             maxAuthTries = 6;
-            x11Forwarding = null;
           };
 
           system.stateVersion = "24.05";

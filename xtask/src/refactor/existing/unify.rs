@@ -7,7 +7,7 @@ use rnix::SyntaxNode;
 use rnix::ast::Expr;
 use rowan::ast::AstNode;
 
-use super::{Feature, binding_path};
+use super::Feature;
 use crate::edit::{TextEdit, TextEdits};
 use crate::refactor::anatomy::{Anatomy, ItemId, peel};
 use crate::refactor::canonical::canonical;
@@ -138,10 +138,8 @@ impl<'a> Work<'a> {
         let mut bad: BTreeSet<ItemId> = BTreeSet::new();
         for leaf in theirs {
             let partner = own.iter().find(|other| other.path == leaf.path);
-            let fits = match partner {
-                Some(partner) => !matches!(self.compare(partner, leaf), Match::No),
-                None => self.can_be_added(own, leaf).is_some(),
-            };
+            let fits =
+                partner.is_some_and(|partner| !matches!(self.compare(partner, leaf), Match::No));
             if !fits {
                 bad.insert(leaf.item);
             }
@@ -153,45 +151,14 @@ impl<'a> Work<'a> {
             .collect()
     }
 
-    /// The leaf of the feature that an additional scalar can stand behind.
-    fn can_be_added<'l>(&self, own: &'l [Leaf], leaf: &Leaf) -> Option<&'l Leaf> {
-        let value = leaf.value.as_ref()?;
-        if !option::is_scalar_literal(value) || self.catalogue.names_machine(&leaf.path) {
-            return None;
-        }
-        let parent = leaf.path.split_last()?.1;
-        if parent.is_empty() || !self.may_be_conditional(&leaf.path) {
-            return None;
-        }
-        own.iter()
-            .rev()
-            .filter(|other| other.gate.is_none())
-            .find(|other| other.path.split_last().map(|(_, parent)| parent) == Some(parent))
-    }
-
-    /// Whether `mkIf` may stand at a path.
-    pub(super) fn may_be_conditional(&self, path: &[String]) -> bool {
-        (1..path.len()).all(|end| {
-            let kind = self.catalogue.kind(&path[..end]);
-            kind.conditions_pass() || kind.splittable()
-        })
-    }
-
+    /// Pairs every leaf of the feature with one of the host.
     pub(super) fn unify(&mut self, own: &[Leaf], theirs: &[Leaf]) -> Option<()> {
         for leaf in theirs {
-            match own.iter().find(|other| other.path == leaf.path) {
-                Some(partner) => self.pair(partner, leaf)?,
-                None => self.add(own, leaf)?,
-            }
+            let partner = own.iter().find(|other| other.path == leaf.path)?;
+            self.pair(partner, leaf)?;
         }
-        let theirs: BTreeSet<&[String]> = theirs.iter().map(|leaf| leaf.path.as_slice()).collect();
-        let is_lacking = |leaf: &Leaf| !theirs.contains(leaf.path.as_slice());
-        let lacking: Vec<&Leaf> = own.iter().filter(|leaf| is_lacking(leaf)).collect();
-        let closed = self.close_gates(own, &lacking);
-        let is_open = |leaf: &&Leaf| leaf.gate.as_ref().is_none_or(|gate| !closed.contains(gate));
-        let lacking: Vec<&Leaf> = lacking.into_iter().filter(is_open).collect();
-        let kept: Vec<&Leaf> = own.iter().filter(|leaf| !is_lacking(leaf)).collect();
-        self.make_optional(&lacking, &kept)
+        let has = |leaf: &Leaf| theirs.iter().any(|other| other.path == leaf.path);
+        own.iter().all(has).then_some(())
     }
 
     fn pair(&mut self, own: &Leaf, theirs: &Leaf) -> Option<()> {
@@ -220,32 +187,6 @@ impl<'a> Work<'a> {
             }
             Match::No => return None,
         }
-        Some(())
-    }
-
-    /// A scalar that only the host has.
-    fn add(&mut self, own: &[Leaf], leaf: &Leaf) -> Option<()> {
-        let value = leaf.value.as_ref()?;
-        let sibling = self.can_be_added(own, leaf)?;
-        let type_text = option::type_text(self.catalogue.value_type(&leaf.path).as_ref(), value)?;
-        let name = self.declare(&leaf.path, or_null(&type_text), Some("null".to_owned()));
-        let anatomy = &self.feature.anatomy;
-        let set_path = binding_path(&sibling.binding)?;
-        let mut spelt: Vec<String> = set_path[..set_path.len() - 1].to_vec();
-        spelt.push(leaf.path.last()?.clone());
-        let read = self.feature.read_of(&name);
-        let indent = " ".repeat(anatomy.indent_at(span(sibling.binding.text_range()).start));
-        let text = format!(
-            "\n{indent}{} = lib.mkIf ({read} != null) {read};",
-            option::spell(&spelt)
-        );
-        let end = line_end(&anatomy.text, span(sibling.binding.text_range()).end);
-        self.edits.push(TextEdit {
-            range: end..end,
-            insert: text,
-        });
-        self.set(&name, value);
-        self.changes += 1;
         Some(())
     }
 
@@ -294,18 +235,4 @@ impl<'a> Work<'a> {
 fn lines_of(value: &SyntaxNode) -> usize {
     let text = value.text().to_string();
     text.lines().filter(|line| !line.trim().is_empty()).count()
-}
-
-pub(super) fn or_null(type_text: &str) -> String {
-    if type_text.starts_with("lib.types.nullOr") {
-        type_text.to_owned()
-    } else if type_text.contains(' ') {
-        format!("lib.types.nullOr ({type_text})")
-    } else {
-        format!("lib.types.nullOr {type_text}")
-    }
-}
-
-pub(super) fn line_end(text: &str, at: usize) -> usize {
-    text[at..].find('\n').map_or(text.len(), |end| at + end)
 }

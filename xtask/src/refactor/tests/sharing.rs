@@ -11,51 +11,17 @@ fn feature(files: &str, hosts: &[&str], name: &str) -> String {
 }
 
 #[test]
-fn a_name_that_hosts_do_without_is_not_made_optional() {
-    let root = "      root = \"/srv\";\n";
-    let alpha = format!(
-        r#"#- /hosts/alpha/default.nix
-{{ ... }}:
-{{
-  services.nginx = {{
-    enable = true;
-    recommendedGzipSettings = true;
-    recommendedProxySettings = true;
-    recommendedTlsSettings = true;
-    statusPage = true;
-    virtualHosts."a.example" = {{
-{root}      forceSSL = true;
-    }};
-  }};
-}}
-"#
-    );
-    let without = |host: &str| {
-        let site =
-            format!("    virtualHosts.\"a.example\" = {{\n{root}      forceSSL = true;\n    }};\n");
-        alpha
-            .replace("alpha", host)
-            .replace(&site, "")
-            .replace("    statusPage = true;\n", "")
-    };
-    let files = format!("{alpha}{}{}", without("beta"), without("gamma"));
-    let text = feature(&files, &["alpha", "beta", "gamma"], "nginx");
-    // `virtualHosts.x = mkIf false …` defines `virtualHosts` as empty, which takes
-    // its default away: such hosts do not share the feature.
-    assert!(!text.contains("lib.mkIf cfg.with"), "{text}");
-    // A host that has what others do without uses the conditions, too.
-    let files = format!(
-        "{alpha}{}{}",
-        without("beta"),
-        alpha.replace("alpha", "gamma")
-    );
-    let (tree, report) = migrate(&files, &["alpha", "beta", "gamma"]);
-    let path = TreePath::new("hosts/gamma/default.nix").unwrap();
-    let text = tree.text(&path).unwrap();
-    assert!(
-        text.contains("features.nginx.enable = true;"),
-        "{text}\n{report}"
-    );
+fn a_feature_that_does_more_is_not_for_a_host_that_does_less() {
+    let beta = ALPHA
+        .replace("alpha", "beta")
+        .replace("      X11Forwarding = false;\n", "");
+    let files = format!("{ALPHA}{beta}");
+    let alone = feature(ALPHA, &["alpha"], "openssh");
+    assert_eq!(feature(&files, &["alpha", "beta"], "openssh"), alone);
+    let (tree, report) = migrate(&files, &["alpha", "beta"]);
+    let host = TreePath::new("hosts/beta/default.nix").unwrap();
+    let text = tree.text(&host).unwrap();
+    assert!(!text.contains("features.openssh"), "{text}\n{report}");
 }
 
 #[test]
