@@ -55,13 +55,14 @@ fn check_fleet(name: &str, directory: &Path, library: &Path, tally: &mut Tally) 
         tally.hosts += 1;
         match record::check(&fleet, &table, directory, &host, &stubs, library) {
             Ok(comparison) => {
-                // A host of which next to nothing is known counts for nothing.
-                tally.recorded += usize::from(comparison.equal > comparison.unclear);
+                // A host of which less than half is compared counts for nothing.
+                tally.recorded += usize::from(comparison.equal * 2 > comparison.modelled);
                 tally.equal += comparison.equal;
                 tally.unclear += comparison.unclear;
                 eprintln!(
-                    "{name} {host}: {} definitions equal, {} paths unclear, {} differ",
+                    "{name} {host}: {} of {} definitions equal, {} paths unclear, {} differ",
                     comparison.equal,
+                    comparison.modelled,
                     comparison.unclear,
                     comparison.differences.len()
                 );

@@ -48,16 +48,16 @@ pub(super) fn unbound(file: &File) -> Vec<SyntaxError> {
 struct Walk<'f> {
     file: &'f File,
     /// How many binders of a name are in sight.
-    scope: FxHashMap<Name, usize>,
+    scope: FxHashMap<&'f str, usize>,
     /// How many `with` are around.
     withs: usize,
     found: Vec<SyntaxError>,
 }
 
-impl Walk<'_> {
+impl<'f> Walk<'f> {
     fn name(&mut self, name: &Name, range: Range) {
         let bound = self.withs > 0
-            || self.scope.get(name).is_some_and(|count| *count > 0)
+            || self.scope.get(&**name).is_some_and(|count| *count > 0)
             || name.starts_with("__")
             || GLOBAL.contains(&&**name);
         if !bound {
@@ -69,13 +69,17 @@ impl Walk<'_> {
         }
     }
 
-    fn inside(&mut self, names: Vec<Name>, then: impl FnOnce(&mut Self)) {
-        for name in &names {
-            *self.scope.entry(name.clone()).or_default() += 1;
+    fn inside(
+        &mut self,
+        names: impl Iterator<Item = &'f Name> + Clone,
+        then: impl FnOnce(&mut Self),
+    ) {
+        for name in names.clone() {
+            *self.scope.entry(name).or_default() += 1;
         }
         then(self);
-        for name in &names {
-            if let Some(count) = self.scope.get_mut(name) {
+        for name in names {
+            if let Some(count) = self.scope.get_mut(&**name) {
                 *count -= 1;
             }
         }
@@ -109,21 +113,15 @@ impl Walk<'_> {
                 self.expr(*body);
                 self.withs -= 1;
             }
-            Expr::Lambda(param, body) => {
-                let (names, defaults) = match param {
-                    Param::Name(name) => (vec![name.clone()], Vec::new()),
-                    Param::Set { formals, bind, .. } => (
-                        formals
-                            .iter()
-                            .map(|(name, _)| name)
-                            .chain(bind)
-                            .cloned()
-                            .collect(),
-                        formals.iter().filter_map(|(_, default)| *default).collect(),
-                    ),
-                };
+            Expr::Lambda(Param::Name(name), body) => {
+                self.inside(std::iter::once(name), |walk| walk.expr(*body));
+            }
+            Expr::Lambda(Param::Set { formals, bind, .. }, body) => {
+                let names = formals.iter().map(|(name, _)| name).chain(bind);
                 self.inside(names, |walk| {
-                    defaults.into_iter().for_each(|default| walk.expr(default));
+                    for (_, default) in formals {
+                        default.iter().for_each(|default| walk.expr(*default));
+                    }
                     walk.expr(*body);
                 });
             }
@@ -157,19 +155,19 @@ impl Walk<'_> {
         }
     }
 
-    fn bindings(&mut self, bindings: &Bindings, recursive: bool, body: Option<ExprId>) {
+    fn bindings(&mut self, bindings: &'f Bindings, recursive: bool, body: Option<ExprId>) {
         // `inherit x;` looks outside of the set that it stands in.
         for binding in &bindings.fixed {
             if binding.bound == Bound::Inherit {
                 self.name(&binding.name, binding.range);
             }
         }
-        let names = if recursive {
-            let names = bindings.fixed.iter().map(|binding| binding.name.clone());
-            names.collect()
+        let bound = if recursive {
+            bindings.fixed.as_slice()
         } else {
-            Vec::new()
+            &[]
         };
+        let names = bound.iter().map(|binding| &binding.name);
         self.inside(names, |walk| {
             for binding in &bindings.fixed {
                 match binding.bound {
