@@ -1,16 +1,17 @@
-//! What definitions under a condition that is false bring about all the same.
+//! Attributes that exist by a definition under a condition that is false.
 //!
 //! ```nix
-//! users.users.bob.shell = lib.mkIf false "/bin/sh";
+//! home.sessionVariables.EDITOR = lib.mkIf false "vi";
 //! ```
-//! defines no shell, but a user: `users.users` has an attribute `bob`.
+//! A set of type `lazyAttrsOf` has the attribute all the same. (Names above such
+//! a definition are the model's affair.)
 
 use rustc_hash::FxHashSet;
 
 use super::{HostVerdict, Judgement};
 use crate::model::term::{Key, TermKind};
 use crate::model::{Definition, Resolved, Wrapper, path_text};
-use crate::options::{OptionTable, OptionType, View};
+use crate::options::{OptionTable, OptionType, PathKind, View};
 
 /// Attributes that only definitions under a false condition create must be the
 /// same on both sides.
@@ -43,28 +44,26 @@ fn created(side: &Resolved<'_>, view: View<'_, '_>) -> FxHashSet<Vec<Key>> {
     let mut found = FxHashSet::default();
     for definition in &side.inactive {
         let level = false_level(definition);
-        let names: Vec<&str> = definition
-            .path
+        if level <= definition.option {
+            continue;
+        }
+        let Some(path) = definition.path.get(..level) else {
+            continue;
+        };
+        let names: Vec<&str> = path
             .iter()
             .map_while(|key| match key {
                 Key::Name(name) => Some(&**name),
                 Key::Term(_) => None,
             })
             .collect();
-        for end in 1..=level.min(names.len()) {
-            let parent = names.get(..end - 1).unwrap_or_default();
-            let kind = side.host.path_kind(view, parent);
-            // A condition right around an attribute takes it out of an `attrsOf`,
-            // but not out of a `lazyAttrsOf`.
-            let creates = match kind.value_type() {
-                Some(kind) if end < level => is_open(kind),
-                Some(OptionType::LazyAttrsOf(_)) => true,
-                _ => false,
-            };
-            let path = definition.path.get(..end).unwrap_or_default();
-            if creates && !exists(side, path) {
-                found.insert(path.to_vec());
-            }
+        let kind = match names.len() {
+            len if len == level => side.host.path_kind(view, &names[..level - 1]),
+            _ => PathKind::Unknown,
+        };
+        let keeps = kind.value_type().is_none_or(keeps_attribute);
+        if keeps && !exists(side, path) {
+            found.insert(path.to_vec());
         }
     }
     found
@@ -84,12 +83,14 @@ fn false_level(definition: &Definition) -> usize {
     levels.min().unwrap_or(0)
 }
 
-/// Whether a set of this type has whatever attributes its definitions name.
-fn is_open(kind: &OptionType) -> bool {
+/// Whether a set of this type may have an attribute with a definition under a false
+/// condition alone.
+fn keeps_attribute(kind: &OptionType) -> bool {
     match kind {
-        OptionType::AttrsOf(_) | OptionType::LazyAttrsOf(_) | OptionType::LoaOf(_) => true,
-        OptionType::NullOr(inner) => is_open(inner),
-        _ => false,
+        OptionType::NullOr(inner) | OptionType::Uniq(inner) => keeps_attribute(inner),
+        OptionType::Submodule { freeform } => freeform.as_deref().is_some_and(keeps_attribute),
+        OptionType::AttrsOf(_) | OptionType::LoaOf(_) | OptionType::Namespace => false,
+        _ => true,
     }
 }
 

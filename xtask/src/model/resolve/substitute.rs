@@ -7,28 +7,6 @@ use crate::model::term::{Key, Term, TermKind as K};
 use crate::model::{Definition, Wrapper};
 use crate::syntax::hir::Name;
 
-/// What a condition that is false leaves of a definition.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Fate {
-    /// The names above it: `etc.motd.text = mkIf false …` makes an entry `motd`.
-    Kept,
-    /// The option itself, defined as empty: `settings.x = mkIf false …`.
-    Name,
-    /// Nothing.
-    Gone,
-}
-
-impl Fate {
-    /// Of a condition below `level` components of a path to an option of `option`.
-    fn of(level: usize, option: usize) -> Self {
-        match level.saturating_sub(option) {
-            0 => Self::Gone,
-            1 => Self::Name,
-            _ => Self::Kept,
-        }
-    }
-}
-
 pub(super) fn substitute(
     definitions: &mut Vec<Definition>,
     inactive: &mut Vec<Definition>,
@@ -58,8 +36,8 @@ pub(super) fn substitute(
                 };
             }
         }
-        let mut fate = Fate::Kept;
-        let option = definition.option;
+        // Above the outermost condition that is false.
+        let mut holds_above: Option<usize> = None;
         definition.wrappers.retain_mut(|(level, wrapper)| {
             let Wrapper::If(condition) = wrapper else {
                 return true;
@@ -68,35 +46,53 @@ pub(super) fn substitute(
             match condition.kind() {
                 K::Bool(true) => false,
                 K::Bool(false) => {
-                    fate = fate.max(Fate::of(*level, option));
+                    holds_above = Some(holds_above.map_or(*level, |other| other.min(*level)));
                     true
                 }
                 _ => true,
             }
         });
-        fates.push((definition, fate));
+        fates.push((definition, holds_above));
     }
-    // An option that is defined otherwise does not mind a name that is not there.
-    let defined: FxHashSet<Vec<Key>> = fates
-        .iter()
-        .filter(|(_, fate)| *fate == Fate::Kept)
-        .filter_map(|(it, _)| Some(it.path.get(..it.option)?.to_vec()))
-        .collect();
-    let mut kept = Vec::with_capacity(fates.len());
-    for (definition, fate) in fates {
-        let option = definition.path.get(..definition.option);
-        let gone = match fate {
-            Fate::Kept => false,
-            Fate::Name => option.is_some_and(|option| defined.contains(option)),
-            Fate::Gone => true,
-        };
+    let created = names_created(&fates);
+    // A false condition at an option or above it leaves nothing. Below, the names
+    // above it exist: `etc.motd.text = mkIf false …` makes an entry `motd`, which
+    // is nothing where that entry exists anyway.
+    let is_gone = |(definition, holds_above): &(Definition, Option<usize>)| {
+        holds_above.is_some_and(|level| {
+            let above = level.saturating_sub(1).max(definition.option);
+            let above = definition.path.get(..above);
+            level <= definition.option || above.is_some_and(|above| created.contains(above))
+        })
+    };
+    let gone: Vec<bool> = fates.iter().map(is_gone).collect();
+    for ((definition, _), gone) in fates.into_iter().zip(gone) {
         if gone {
-            inactive.push(definition)
+            inactive.push(definition);
         } else {
-            kept.push(definition)
+            definitions.push(definition);
         }
     }
-    *definitions = kept;
+}
+
+/// The paths at and below options that exist by definitions that hold.
+fn names_created(fates: &[(Definition, Option<usize>)]) -> FxHashSet<&[Key]> {
+    let mut created = FxHashSet::default();
+    if fates.iter().all(|(_, holds_above)| holds_above.is_none()) {
+        return created;
+    }
+    for (definition, holds_above) in fates {
+        if holds_above.is_some() {
+            continue;
+        }
+        let conditions = definition.wrappers.iter().filter_map(|(level, wrapper)| {
+            matches!(wrapper, Wrapper::If(_)).then_some(level.saturating_sub(1))
+        });
+        let last = conditions.min().unwrap_or(definition.path.len());
+        let known = definition.option..=last.min(definition.path.len());
+        created.extend(known.filter_map(|end| definition.path.get(..end)));
+    }
+    created
 }
 
 /// The value that stands for a term, if it reads a certain option.

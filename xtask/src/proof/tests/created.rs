@@ -5,7 +5,7 @@ use super::*;
 /// A module with an option that is off, and a definition.
 fn module(definition: &str) -> String {
     format!(
-        "#- /h.nix\n{{ config, lib, ... }}: {{ options.my.x = lib.mkOption {{ type = lib.types.bool; default = false; }}; config = {{ {definition} }}; }}"
+        "#- /h.nix\n{{ config, lib, ... }}: {{ options.my.x = lib.mkOption {{ type = lib.types.bool; default = false; }}; options.my.lazy = lib.mkOption {{ type = lib.types.lazyAttrsOf lib.types.int; }}; options.my.strict = lib.mkOption {{ type = lib.types.attrsOf lib.types.int; }}; config = {{ {definition} }}; }}"
     )
 }
 
@@ -14,17 +14,22 @@ fn a_condition_below_an_attribute_leaves_the_attribute() {
     let site = "services.nginx.virtualHosts.a.forceSSL = true;";
     let more =
         format!("{site} services.nginx.virtualHosts.a.enableACME = lib.mkIf config.my.x true;");
+    let beside = format!(
+        "{site} services.nginx.virtualHosts.b = lib.mkIf config.my.x {{ enableACME = true; }};"
+    );
     for (before, after, expect) in [
         (
             "",
             "services.nginx.virtualHosts.a.enableACME = lib.mkIf config.my.x true;",
             Different,
         ),
+        // Without the site the option would be defined as empty, not left at its default.
         (
             "",
-            "services.nginx.virtualHosts.a = lib.mkIf config.my.x { enableACME = true; };",
-            Equal,
+            "services.nginx.virtualHosts.b = lib.mkIf config.my.x { enableACME = true; };",
+            Different,
         ),
+        (site, &beside, Equal),
         (
             "",
             "services.nginx.virtualHosts = lib.mkIf config.my.x { a.enableACME = true; };",
@@ -36,6 +41,17 @@ fn a_condition_below_an_attribute_leaves_the_attribute() {
             Equal,
         ),
         (site, &more, Equal),
+        // The type of the set that the tree declares itself keeps the attribute.
+        (
+            "my.lazy.a = 1;",
+            "my.lazy.a = 1; my.lazy.b = lib.mkIf config.my.x 2;",
+            Different,
+        ),
+        (
+            "my.strict.a = 1;",
+            "my.strict.a = 1; my.strict.b = lib.mkIf config.my.x 2;",
+            Equal,
+        ),
         (
             "",
             "services.nginx.virtualHosts.a.locations.b = lib.mkIf config.my.x { };",
