@@ -259,6 +259,47 @@ fn commits_carry_the_proof() {
 }
 
 #[test]
+fn what_was_committed_is_taken_back_into_the_index() {
+    let repository = fleet();
+    let said = xtask(&repository, &["migrate", "host", "web", "mail", "--commit"]);
+    assert_eq!(said.status, 0, "{}{}", said.out, said.err);
+    let said = xtask(&repository, &["migrate", "undo"]);
+    assert!(said.out.contains("it had been committed"), "{}", said.out);
+    assert!(said.out.contains("one earlier change"), "{}", said.out);
+    // All of it is staged, and it is what stood there before.
+    let left = repository.git(&["diff", "--stat"]).stdout;
+    assert!(left.is_empty(), "{}", String::from_utf8_lossy(&left));
+    let back = repository.git(&["diff", "--cached", "--stat", "HEAD^"]);
+    assert!(back.stdout.is_empty());
+    repository.commit("back");
+    let said = xtask(&repository, &["migrate", "undo"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    let back = repository.git(&["diff", "--cached", "--stat", "HEAD~3"]);
+    assert!(back.stdout.is_empty());
+}
+
+#[test]
+fn a_flake_below_the_top_of_its_repository_is_taken_back_whole() {
+    let top = Repository::plain(&[
+        ("nix/flake.nix", FLAKE),
+        ("nix/hosts/web/default.nix", &monolith("web")),
+        ("nix/hosts/mail/default.nix", MAILER),
+    ]);
+    top.git(&["init", "--quiet", "--initial-branch=work"]);
+    top.commit("first");
+    let before = top.state();
+    let at = |args: &[&str]| {
+        let output = command(&top.root().join("nix"), args).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    at(&["migrate", "host", "web", "--yes"]);
+    assert_ne!(top.state(), before);
+    at(&["migrate", "undo"]);
+    assert_eq!(top.state(), before);
+    assert!(top.git(&["status", "--porcelain"]).stdout.is_empty());
+}
+
+#[test]
 fn a_hook_that_refuses_the_commit_leaves_the_tree_as_it_was() {
     let repository = fleet();
     let hook = repository.root().join(".git/hooks/pre-commit");

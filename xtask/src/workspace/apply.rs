@@ -132,6 +132,9 @@ pub struct Done {
     pub label: String,
     /// What was written or removed.
     pub paths: Vec<String>,
+    /// The change that was taken back had been committed: the way back is in the
+    /// index, ready for a commit of its own.
+    pub was_committed: bool,
 }
 
 /// What recovery found and did.
@@ -149,6 +152,7 @@ fn done(intent: &Intent) -> Done {
     Done {
         label: intent.label.clone(),
         paths: intent.steps.iter().map(|step| step.path.clone()).collect(),
+        was_committed: false,
     }
 }
 

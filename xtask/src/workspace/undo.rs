@@ -8,14 +8,21 @@ use super::place::{Found, Place};
 use super::staging::{Directories, Draft, Permissions, hash_of, old_file, read_phase, stage};
 use super::transaction::{entry, numbers};
 use super::{Lock, Workspace};
-use crate::journal::transaction::{Directory, IndexState, IndexTarget, Now, Phase, Purpose, now};
+use crate::journal::transaction::{
+    Directory, IndexState, IndexTarget, Intent, Now, Phase, Purpose, Step, now,
+};
 use crate::problem::Problem;
 use crate::tree::TreePath;
 
 impl Workspace {
     /// Whether there is a change that [`Self::undo`] could take back.
     pub fn has_history(&self) -> bool {
-        numbers(self).is_ok_and(|numbers| !numbers.is_empty())
+        self.changes_on_record() > 0
+    }
+
+    /// How many changes [`Self::undo`] could take back, one after the other.
+    pub fn changes_on_record(&self) -> usize {
+        numbers(self).map_or(0, |numbers| numbers.len())
     }
 
     /// Takes the last change back, byte for byte, its index entries too.
@@ -42,6 +49,7 @@ impl Workspace {
                 ),
             )));
         };
+        let was_committed = self.is_committed(&intent)?;
         let mut drafts = Vec::new();
         let mut edited = Vec::new();
         for (index, step) in intent.steps.iter().enumerate() {
@@ -78,7 +86,7 @@ impl Workspace {
                 after,
                 index_before: IndexState::Absent,
                 index_after: match step.index_after {
-                    IndexTarget::Keep => IndexTarget::Keep,
+                    IndexTarget::Keep if !was_committed => IndexTarget::Keep,
                     _ => IndexTarget::Set(step.index_before.clone()),
                 },
             });
@@ -109,7 +117,25 @@ impl Workspace {
             directories,
             watch,
         )?;
-        self.carry_out(&place, lock, back, watch)
+        let done = self.carry_out(&place, lock, back, watch)?;
+        Ok(Done {
+            was_committed,
+            ..done
+        })
+    }
+
+    /// Whether what a change wrote is in the last commit, all of it.
+    fn is_committed(&self, intent: &Intent) -> Result<bool, ApplyError> {
+        let Some(git) = self.git() else {
+            return Ok(false);
+        };
+        let status = git.status().map_err(|error| ApplyError::from_git(&error))?;
+        let prefix = git.prefix();
+        let is_changed = |step: &Step| {
+            let path = prefix.join(&step.path);
+            status.entries.iter().any(|entry| entry.path == path)
+        };
+        Ok(status.commit.is_some() && !intent.steps.iter().any(is_changed))
     }
 }
 

@@ -31,6 +31,20 @@ pub(super) fn undo(context: &Context) -> Result<Outcome, Failure> {
     context.ui.text(&format!(
         "took back `{what}`: {count} files are as they were"
     ));
+    if done.was_committed {
+        context.ui.text(
+            "it had been committed: the way back is in the index, and `git commit` records it",
+        );
+    }
+    match workspace.changes_on_record() {
+        0 => {}
+        1 => context
+            .ui
+            .text("one earlier change is on record: `cargo xtask migrate undo` takes it back"),
+        more => context.ui.text(&format!(
+            "{more} earlier changes are on record: each `cargo xtask migrate undo` takes back one"
+        )),
+    }
     Ok(Outcome::Done)
 }
 

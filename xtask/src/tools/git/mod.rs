@@ -200,6 +200,13 @@ impl Git {
         Ok(text.trim().parse().unwrap_or(0))
     }
 
+    /// Where the directory of this value is, seen from the top of the work tree.
+    pub fn prefix(&self) -> &Path {
+        self.directory
+            .strip_prefix(&self.top)
+            .unwrap_or(Path::new(""))
+    }
+
     /// The index below this directory, paths relative to it.
     ///
     /// # Errors
@@ -293,7 +300,9 @@ impl Git {
                 IndexState::Entry { mode, object } => format!("{mode} {object}\t"),
             };
             input.extend_from_slice(line.as_bytes());
-            input.extend_from_slice(path.as_bytes());
+            // Unlike all other commands this one takes paths from the top.
+            let path = self.prefix().join(path);
+            input.extend_from_slice(path.as_os_str().as_bytes());
             input.push(0);
         }
         let invocation = quiet(&self.directory)
