@@ -479,3 +479,17 @@ fn a_read_only_state_directory_is_refused_without_a_change() {
     assert!(said.err.contains("state-not-writable: "), "{}", said.err);
     assert_eq!(repository.state(), before);
 }
+
+#[test]
+fn a_file_that_nix_refuses_is_named_by_every_reader() {
+    let repository = hosts();
+    repository.write("hosts/mail/default.nix", "{ a..b = 1; }\n");
+    let place = "hosts/mail/default.nix:1:5: syntax-error: unexpected `.`, expected a name";
+    for args in [&["inventory"][..], &["prove"], &["migrate", "plan"]] {
+        let said = xtask(&repository, args);
+        assert_eq!(said.status, 1, "{args:?}: {}", said.err);
+        assert!(said.err.contains(place), "{args:?}: {}", said.err);
+    }
+    let json = document(&xtask(&repository, &["inventory", "--json"]));
+    assert_eq!(json["problems"][0]["code"], "syntax-error", "{json}");
+}

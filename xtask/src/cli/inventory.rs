@@ -59,7 +59,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
             .remark("no hosts: the flake has no nixosConfigurations that can be listed");
         return Ok(Outcome::Findings);
     }
-    Ok(Outcome::Done)
+    Ok(if fleet.is_broken() {
+        Outcome::Findings
+    } else {
+        Outcome::Done
+    })
 }
 
 fn show(

@@ -75,7 +75,13 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         None => derivation::Verdicts::new(),
     };
     report(&verdicts, &second, context);
-    proof::explain(&context.ui, &verdicts, &before_tree.tree, &after_tree.tree);
+    if after.is_broken() {
+        context
+            .ui
+            .remark("what differs is not listed as long as a file cannot be read (see above)");
+    } else {
+        proof::explain(&context.ui, &verdicts, &before_tree.tree, &after_tree.tree);
+    }
     context.ui.document(&Document {
         schema: "prove/1",
         revision: &arguments.revision,

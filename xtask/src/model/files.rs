@@ -7,6 +7,7 @@ use std::sync::{Arc, RwLock};
 use rustc_hash::FxHashMap;
 
 use super::term::Digest;
+use crate::problem::{Problem, Span};
 use crate::syntax::{self, hir};
 use crate::tree::{Tree, TreePath};
 
@@ -80,6 +81,36 @@ impl<'t> Files<'t> {
             cache.insert(digest, Arc::clone(&file));
         }
         Ok(file)
+    }
+
+    /// What is wrong with the files that were read so far: Nix would refuse them.
+    pub fn problems(&self) -> Vec<Problem> {
+        let Ok(files) = self.files.read() else {
+            return Vec::new();
+        };
+        let mut problems = Vec::new();
+        for (path, file) in files.iter() {
+            match file {
+                Ok(file) => {
+                    // What follows the first error is often a consequence of it.
+                    problems.extend(file.errors.first().map(|error| {
+                        let span = Span {
+                            path: path.clone(),
+                            start: error.start,
+                            end: error.end,
+                        };
+                        Problem::error("syntax-error", error.message.clone())
+                            .at(span)
+                            .help("nothing of this file is known until it is mended")
+                    }));
+                }
+                Err(why) => {
+                    problems.push(Problem::error("unreadable", format!("{path}: {why}")));
+                }
+            }
+        }
+        problems.sort_by(|a, b| (&a.span, &a.message).cmp(&(&b.span, &b.message)));
+        problems
     }
 
     /// Whether anything stands at a path: its digest is not that of nothing.

@@ -129,12 +129,19 @@ impl Fleet {
             hosts.push(host);
             problems.extend(more);
         }
+        problems.extend(files.problems());
         problems.dedup();
         Self {
             hosts,
             problems,
             inputs,
         }
+    }
+
+    /// Whether Nix would refuse a file that a host needs.
+    pub fn is_broken(&self) -> bool {
+        let broken = |problem: &Problem| matches!(problem.code, "syntax-error" | "unreadable");
+        self.problems.iter().any(broken)
     }
 
     /// The host of this name.

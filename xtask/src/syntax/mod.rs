@@ -8,6 +8,7 @@ mod lower;
 
 use std::sync::Arc;
 
+use rnix::SyntaxKind;
 use rowan::ast::AstNode;
 
 /// Deepest tree that is walked. Nix itself gives up on less.
@@ -31,7 +32,9 @@ pub struct SyntaxError {
 pub fn parse(text: &str) -> (rnix::Root, Vec<SyntaxError>) {
     stacker::maybe_grow(1 << 20, 16 << 20, || {
         let parsed = rnix::Root::parse(text);
-        let errors: Vec<SyntaxError> = parsed.errors().iter().map(convert_error).collect();
+        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let convert = |error| convert_error(error, length);
+        let errors: Vec<SyntaxError> = parsed.errors().iter().map(convert).collect();
         let root = parsed.tree();
         if text.len() > MAX_DEPTH && depth_exceeds(root.syntax(), MAX_DEPTH) {
             // Dropping such a tree recurses as deep as it is nested.
@@ -95,25 +98,32 @@ fn depth_exceeds(root: &rnix::SyntaxNode, limit: usize) -> bool {
     false
 }
 
-fn convert_error(error: &rnix::ParseError) -> SyntaxError {
+/// An error of the parser for people; what ends too soon ends at `length`.
+fn convert_error(error: &rnix::ParseError, length: u32) -> SyntaxError {
     use rnix::ParseError as E;
-    let (range, message) = match error {
-        E::Unexpected(range) => (Some(*range), "unexpected input".to_owned()),
+    let at = |range: &rowan::TextRange| (range.start().into(), range.end().into());
+    let last = (length.saturating_sub(1), length);
+    let ((start, end), message) = match error {
+        E::Unexpected(range) => (at(range), "unexpected input".to_owned()),
         E::UnexpectedExtra(range) => (
-            Some(*range),
+            at(range),
             "unexpected input after the expression".to_owned(),
         ),
         E::UnexpectedWanted(got, range, wanted) => (
-            Some(*range),
-            format!("unexpected {got:?}, wanted one of {wanted:?}"),
+            at(range),
+            format!("unexpected {}, expected {}", spell(*got), any_of(wanted)),
         ),
-        E::UnexpectedDoubleBind(range) => (Some(*range), "the pattern is bound twice".to_owned()),
+        E::UnexpectedDoubleBind(range) => (at(range), "the pattern is bound twice".to_owned()),
         E::DuplicatedArgs(range, name) => {
-            (Some(*range), format!("argument `{name}` is declared twice"))
+            (at(range), format!("argument `{name}` is declared twice"))
         }
-        other => (None, other.to_string()),
+        E::UnexpectedEOF => (last, "the file ends too soon".to_owned()),
+        E::UnexpectedEOFWanted(wanted) => (
+            last,
+            format!("the file ends too soon, expected {}", any_of(wanted)),
+        ),
+        other => (last, other.to_string()),
     };
-    let (start, end) = range.map_or((0, 0), |r| (r.start().into(), r.end().into()));
     SyntaxError {
         start,
         end,
@@ -121,9 +131,94 @@ fn convert_error(error: &rnix::ParseError) -> SyntaxError {
     }
 }
 
+fn any_of(kinds: &[SyntaxKind]) -> String {
+    use SyntaxKind as K;
+    let is_name = kinds.contains(&K::TOKEN_IDENT);
+    let mut words: Vec<&str> = kinds
+        .iter()
+        .filter(|kind| !(is_name && matches!(kind, K::TOKEN_OR | K::TOKEN_CUR_POS)))
+        .map(|kind| spell(*kind))
+        .collect();
+    words.dedup();
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        Some((last, _)) => (*last).to_owned(),
+        None => "something else".to_owned(),
+    }
+}
+
+/// A token as it is written, or what sort of thing it is.
+fn spell(kind: SyntaxKind) -> &'static str {
+    use SyntaxKind as K;
+    match kind {
+        K::TOKEN_ADD => "`+`",
+        K::TOKEN_AND_AND => "`&&`",
+        K::TOKEN_ASSIGN => "`=`",
+        K::TOKEN_ASSERT => "`assert`",
+        K::TOKEN_AT => "`@`",
+        K::TOKEN_COLON => "`:`",
+        K::TOKEN_COMMA => "`,`",
+        K::TOKEN_CONCAT => "`++`",
+        K::TOKEN_CUR_POS => "`__curPos`",
+        K::TOKEN_DIV => "`/`",
+        K::TOKEN_DOT => "`.`",
+        K::TOKEN_ELLIPSIS => "`...`",
+        K::TOKEN_ELSE => "`else`",
+        K::TOKEN_EQUAL => "`==`",
+        K::TOKEN_FLOAT | K::TOKEN_INTEGER => "a number",
+        K::TOKEN_IDENT => "a name",
+        K::TOKEN_IF => "`if`",
+        K::TOKEN_IMPLICATION => "`->`",
+        K::TOKEN_IN => "`in`",
+        K::TOKEN_INHERIT => "`inherit`",
+        K::TOKEN_INTERPOL_END | K::TOKEN_R_BRACE => "`}`",
+        K::TOKEN_INTERPOL_START => "`${`",
+        K::TOKEN_INVERT => "`!`",
+        K::TOKEN_L_BRACE => "`{`",
+        K::TOKEN_L_BRACK => "`[`",
+        K::TOKEN_L_PAREN => "`(`",
+        K::TOKEN_LESS => "`<`",
+        K::TOKEN_LET => "`let`",
+        K::TOKEN_MORE => "`>`",
+        K::TOKEN_MUL => "`*`",
+        K::TOKEN_NOT_EQUAL => "`!=`",
+        K::TOKEN_OR => "`or`",
+        K::TOKEN_OR_OR => "`||`",
+        K::TOKEN_PATH_ABS | K::TOKEN_PATH_HOME | K::TOKEN_PATH_REL | K::TOKEN_PATH_SEARCH => {
+            "a path"
+        }
+        K::TOKEN_QUESTION => "`?`",
+        K::TOKEN_R_BRACK => "`]`",
+        K::TOKEN_R_PAREN => "`)`",
+        K::TOKEN_REC => "`rec`",
+        K::TOKEN_SEMICOLON => "`;`",
+        K::TOKEN_STRING_START | K::TOKEN_STRING_CONTENT | K::TOKEN_STRING_END => "a string",
+        K::TOKEN_SUB => "`-`",
+        K::TOKEN_THEN => "`then`",
+        K::TOKEN_UPDATE => "`//`",
+        K::TOKEN_URI => "a URI",
+        K::TOKEN_WITH => "`with`",
+        _ => "something that is no Nix",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_say_what_is_missing_and_where() {
+        for (text, at, message) in [
+            ("{ a..b = 1; }", 4, "unexpected `.`, expected a name"),
+            ("{ a = 1 }", 8, "unexpected `}`, expected `;`"),
+            ("{ a = 1;\n", 8, "the file ends too soon"),
+        ] {
+            let file = lower(Arc::from(text));
+            let error = file.errors.first().unwrap();
+            assert_eq!(error.start, at, "{text}");
+            assert!(error.message.starts_with(message), "{}", error.message);
+        }
+    }
 
     #[test]
     fn a_path_that_stops_before_its_interpolation_is_an_error() {

@@ -106,7 +106,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
             })
             .collect(),
     });
-    Ok(Outcome::Done)
+    Ok(if fleet.is_broken() {
+        Outcome::Findings
+    } else {
+        Outcome::Done
+    })
 }
 
 struct Job<'a> {
