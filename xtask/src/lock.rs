@@ -156,7 +156,8 @@ impl Lock {
         followers
     }
 
-    /// Repositories that are there in several states.
+    /// Repositories that are there in several states, of which an input of an input
+    /// brings one. Several branches that the flake itself names are no duplicates.
     pub fn duplicates(&self) -> Vec<Duplicate> {
         let mut found: BTreeMap<String, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
         for (path, reference) in self.paths() {
@@ -173,7 +174,10 @@ impl Lock {
         }
         found
             .into_iter()
-            .filter(|(_, states)| states.len() > 1)
+            .filter(|(_, states)| {
+                let is_own = |paths: &BTreeSet<String>| paths.iter().any(|it| !it.contains('/'));
+                states.len() > 1 && !states.values().all(is_own)
+            })
             .map(|(place, states)| Duplicate {
                 place,
                 states: states
@@ -206,6 +210,24 @@ impl Lock {
         }
         paths.sort_by(|a, b| a.0.cmp(&b.0));
         paths
+    }
+}
+
+impl Duplicate {
+    /// The line for flake.nix that takes away a state: an input of an input that
+    /// follows the flake's own.
+    pub fn remedy(&self) -> Option<String> {
+        let mut paths = self.states.values().flatten();
+        let own = paths.clone().find(|path| !path.contains('/'));
+        let foreign = self
+            .states
+            .values()
+            .filter(|paths| paths.iter().all(|path| path.contains('/')))
+            .flatten()
+            .next()?;
+        let own = own.or_else(|| paths.find(|path| *path != foreign))?;
+        let spelt = foreign.replace('/', ".inputs.");
+        Some(format!("inputs.{spelt}.follows = \"{own}\";"))
     }
 }
 
@@ -253,6 +275,13 @@ mod tests {
         assert_eq!(lock.followers()["nixpkgs"], ["tool/nixpkgs"]);
         let duplicates = lock.duplicates();
         assert_eq!(duplicates.len(), 1);
+        assert_eq!(
+            duplicates[0].remedy().as_deref(),
+            Some("inputs.other.inputs.nixpkgs.follows = \"nixpkgs\";")
+        );
+        // Two branches that the flake names itself are meant.
+        let own = LOCK.replace("\"other\": \"other\" }", "\"next\": \"nixpkgs_2\" }");
+        assert!(Lock::read(own.as_bytes()).unwrap().duplicates().is_empty());
         assert_eq!(
             duplicates[0].states,
             BTreeMap::from([

@@ -48,7 +48,7 @@ struct Pin {
     unstable: bool,
     /// Inputs of inputs that follow it.
     followers: Vec<String>,
-    /// Hosts that use it.
+    /// Hosts whose modules name it.
     hosts: Vec<String>,
 }
 
@@ -110,18 +110,19 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
                 format!("{short} as {}", paths.join(", "))
             })
             .collect();
-        problems.push(
-            Problem::warning(
-                "duplicate-input",
-                format!(
-                    "{} is there in {} states: {}",
-                    duplicate.place,
-                    states.len(),
-                    states.join("; ")
-                ),
-            )
-            .help("`inputs.NAME.inputs.nixpkgs.follows = \"nixpkgs\";` makes one of them"),
+        let problem = Problem::warning(
+            "duplicate-input",
+            format!(
+                "{} is there in {} states: {}",
+                duplicate.place,
+                states.len(),
+                states.join("; ")
+            ),
         );
+        problems.push(match duplicate.remedy() {
+            Some(line) => problem.help(format!("in flake.nix: `{line}`, then `nix flake lock`")),
+            None => problem,
+        });
     }
     for pin in pins
         .iter()
@@ -178,7 +179,7 @@ fn show(pins: &[Pin], context: &Context) {
         ("of", Align::Left),
         ("days", Align::Right),
         ("followed by", Align::Left),
-        ("hosts", Align::Right),
+        ("named by hosts", Align::Right),
     ]);
     for pin in pins {
         let short = pin.rev.iter().flat_map(|rev| rev.chars().take(8)).collect();

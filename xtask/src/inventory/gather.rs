@@ -86,6 +86,8 @@ pub struct Peer {
 struct Traits {
     inputs: Vec<Name>,
     arguments: Vec<Name>,
+    /// `argument.name`: an input, if the argument is all inputs.
+    members: Vec<(Name, Name)>,
     reads: Vec<Name>,
     /// A host's configuration is read whose name must be computed.
     computed_read: bool,
@@ -127,6 +129,9 @@ fn traits(term: &Term) -> Traits {
                 if &**nodes == "nodes" && &**config == "config" =>
             {
                 found.reads.push(host.clone());
+            }
+            (K::Arg(argument), [Key::Name(member), ..]) => {
+                found.members.push((argument.clone(), member.clone()));
             }
             _ => {}
         },
@@ -194,6 +199,12 @@ pub fn gather(index: &Index<'_>, host: usize, tree: &Tree, memo: &mut Memo) -> G
         return found;
     };
     let mut arguments: BTreeSet<Name> = BTreeSet::new();
+    let all_inputs: BTreeSet<&str> = host
+        .arguments
+        .iter()
+        .filter(|(_, term)| matches!(term.kind(), K::Inputs))
+        .filter_map(|(name, _)| name.strip_prefix("specialArgs."))
+        .collect();
     let note =
         |term: &Term, found: &mut Gathered, arguments: &mut BTreeSet<Name>, memo: &mut Memo| {
             let traits = memo.traits(term);
@@ -201,6 +212,11 @@ pub fn gather(index: &Index<'_>, host: usize, tree: &Tree, memo: &mut Memo) -> G
                 .inputs
                 .extend(traits.inputs.iter().map(|name| name.to_string()));
             arguments.extend(traits.arguments.iter().cloned());
+            let members = traits.members.iter();
+            let of_inputs = members.filter(|(argument, _)| all_inputs.contains(&**argument));
+            found
+                .inputs
+                .extend(of_inputs.map(|(_, member)| member.to_string()));
             traits
         };
     for module in &host.modules {
