@@ -94,9 +94,11 @@ impl Context {
 
     /// What the safety rules look at.
     pub fn facts(&self, workspace: &Workspace, config: &Config) -> Result<Facts, Failure> {
+        let mut last_change = None;
         let git = match workspace.status()? {
             None => None,
             Some(status) => {
+                last_change = workspace.uncommitted_change(&status);
                 let (untracked, changed) = status
                     .entries
                     .iter()
@@ -117,6 +119,7 @@ impl Context {
         Ok(Facts {
             git,
             half_done: workspace.is_half_done(),
+            last_change,
             locked_branch: config.branch.locked.clone(),
         })
     }

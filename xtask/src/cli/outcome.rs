@@ -51,7 +51,7 @@ fn outcome_of(code: &str) -> Outcome {
         | "changed-meanwhile"
         | "edited-since"
         | "link-leaves-repository" => Outcome::Refused,
-        "nothing-to-undo" | "no-such-host" | "no-hosts" => Outcome::Findings,
+        "nothing-to-undo" | "no-such-host" | "no-such-revision" | "no-hosts" => Outcome::Findings,
         "interrupted" => Outcome::Interrupted,
         _ => Outcome::Failed,
     }

@@ -10,8 +10,10 @@ use super::context::Context;
 use super::fleet::Reader;
 use super::inventory;
 use super::migrate;
+use super::nix::Setup;
 use super::outcome::{Failure, Outcome};
 use super::prove;
+use super::validate;
 use crate::inventory::Inventory;
 use crate::problem::Problem;
 use crate::process::Invocation;
@@ -66,12 +68,24 @@ pub(super) fn run(context: &Context) -> Result<Outcome, Failure> {
     step("inventory", &|| {
         inventory::run(&inventory::Arguments::default(), &inner)
     })?;
-    let migrated = step(&format!("migrate host {largest}"), &|| {
+    let migrated = step(&format!("migrate host {largest} --no-nix"), &|| {
         migrate::host(&largest, &inner)
     })?;
-    step("prove HEAD", &|| {
+    step("prove HEAD --no-nix", &|| {
         prove::run(&prove::Arguments::against("HEAD"), &inner)
     })?;
+    // Only the stand-in is sure to be evaluated in a few seconds.
+    let is_there = Setup::find(context, &workspace, &snapshot.tree).is_ok();
+    if context.global.offline && is_there {
+        let arguments = parsed::<validate::Arguments>(&["--only", "eval"]);
+        step("validate --offline --only eval", &|| {
+            validate::run(&arguments, &inner)
+        })?;
+    } else {
+        inner.ui.remark(
+            "the tour asks no Nix: with --offline it also evaluates every host against stand-ins for the inputs",
+        );
+    }
     let written = inner.workspace()?.has_history();
     if migrated == Outcome::Done && written {
         step("migrate undo", &|| migrate::undo(&inner))?;
@@ -84,6 +98,13 @@ pub(super) fn run(context: &Context) -> Result<Outcome, Failure> {
         .ui
         .text("\nthat was a scratch copy, and it is gone; nothing here has changed");
     Ok(migrated)
+}
+
+/// Arguments as they are on the command line.
+fn parsed<A: clap::Args>(words: &[&str]) -> A {
+    let command = A::augment_args(clap::Command::new("tour").no_binary_name(true));
+    let matches = command.get_matches_from(words);
+    A::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 fn scratch_failed(error: &std::io::Error) -> Failure {

@@ -20,6 +20,8 @@ pub struct Facts {
     pub git: Option<GitFacts>,
     /// Whether an earlier change was cut off.
     pub half_done: bool,
+    /// The last change on record, if nothing else is not as committed.
+    pub last_change: Option<String>,
     /// `[branch] locked` of fleet.toml.
     pub locked_branch: Option<String>,
 }
@@ -59,13 +61,17 @@ pub fn judge(facts: &Facts) -> Vec<Problem> {
         return problems;
     };
     if !git.changed.is_empty() {
-        problems.push(
-            Problem::error(
-                "dirty-tree",
-                format!("not as committed: {}", some(&git.changed)),
-            )
-            .help("commit or stash it, so that the change can be told apart and taken back"),
+        let problem = Problem::error(
+            "dirty-tree",
+            format!("not as committed: {}", some(&git.changed)),
         );
+        problems.push(match &facts.last_change {
+            Some(label) => problem.help(format!(
+                "that is `{label}`: commit it, or `cargo xtask migrate undo` takes it back"
+            )),
+            None => problem
+                .help("commit or stash it, so that the change can be told apart and taken back"),
+        });
     }
     if !git.untracked.is_empty() {
         problems.push(
@@ -124,6 +130,7 @@ mod tests {
                 ..GitFacts::default()
             }),
             half_done: false,
+            last_change: None,
             locked_branch: Some("main".to_owned()),
         };
         change(&mut facts);

@@ -12,12 +12,28 @@ use crate::journal::transaction::{
     Directory, IndexState, IndexTarget, Intent, Now, Phase, Purpose, Step, now,
 };
 use crate::problem::Problem;
+use crate::tools::git::{Status, StatusEntry};
 use crate::tree::TreePath;
 
 impl Workspace {
     /// Whether there is a change that [`Self::undo`] could take back.
     pub fn has_history(&self) -> bool {
         self.changes_on_record() > 0
+    }
+
+    /// The label of the last change, if all that is not as committed is of it.
+    pub fn uncommitted_change(&self, status: &Status) -> Option<String> {
+        let number = numbers(self).ok()?.last().copied()?;
+        let Ok(Phase::Committed(intent)) = read_phase(&entry(self, number)) else {
+            return None;
+        };
+        let prefix = self.git()?.prefix();
+        let is_of_it = |entry: &StatusEntry| {
+            let mut steps = intent.steps.iter();
+            steps.any(|step| prefix.join(&step.path) == entry.path)
+        };
+        let mut changed = status.entries.iter().filter(|it| !it.is_untracked());
+        changed.all(is_of_it).then(|| intent.label.clone())
     }
 
     /// How many changes [`Self::undo`] could take back, one after the other.
