@@ -10,7 +10,6 @@ use super::context::Context;
 use super::fleet::Reader;
 use super::inventory;
 use super::migrate;
-use super::nix::Setup;
 use super::outcome::{Failure, Outcome};
 use super::prove;
 use super::validate;
@@ -18,6 +17,7 @@ use crate::inventory::Inventory;
 use crate::problem::Problem;
 use crate::process::Invocation;
 use crate::taxonomy::Taxonomy;
+use crate::tools::nix::Nix;
 use crate::tree::{Kind, Tree};
 
 #[derive(Serialize)]
@@ -75,7 +75,8 @@ pub(super) fn run(context: &Context) -> Result<Outcome, Failure> {
         prove::run(&prove::Arguments::against("HEAD"), &inner)
     })?;
     // Only the stand-in is sure to be evaluated in a few seconds.
-    let is_there = Setup::find(context, &workspace, &snapshot.tree).is_ok();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = Nix::find(Arc::clone(&context.runner), &path).is_ok();
     if context.global.offline && is_there {
         let arguments = parsed::<validate::Arguments>(&["--only", "eval"]);
         step("validate --offline --only eval", &|| {
