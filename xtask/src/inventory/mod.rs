@@ -10,6 +10,7 @@ mod facts;
 mod gather;
 mod graph;
 mod index;
+mod likely;
 mod place;
 mod reader;
 mod reduce;
@@ -119,7 +120,7 @@ pub struct Secret {
 }
 
 /// One host.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct HostEntry {
     /// The attribute of `nixosConfigurations`.
     pub name: String,
@@ -248,6 +249,8 @@ impl Inventory {
                 .unwrap_or_default();
             hosts.push(entry(host, facts.settings, size, found, needs));
         }
+        hosts.extend(likely::hosts(fleet, tree));
+        hosts.sort_by(|a, b| a.name.cmp(&b.name));
         Self {
             schema: "inventory/1",
             hosts,

@@ -131,9 +131,9 @@ pub fn urls(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '<' | '>' | '`' | '|'))
         .filter_map(|word| {
             let at = word.find("://")?;
-            let start = word[..at]
-                .rfind(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.')))
-                .map_or(0, |at| at + 1);
+            let is_scheme = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+            // All of these are one byte each.
+            let start = at - word[..at].chars().rev().take_while(is_scheme).count();
             let scheme = &word[start..at];
             Some((scheme, endpoint(&word[start..])?))
         })

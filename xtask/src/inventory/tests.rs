@@ -505,3 +505,33 @@ let f = x: f x; g = x: [ (g x) ] ++ [ "b" ]; s = { inherit s; t = s; }; in
         &[],
     );
 }
+
+#[test]
+fn hosts_out_of_sight_are_listed_by_their_place() {
+    let files = |outputs: &str| {
+        Tree::from_texts([
+            ("flake.nix", outputs),
+            ("hosts/alpha/default.nix", "{ }\n"),
+            ("hosts/common/default.nix", "{ }\n"),
+        ])
+    };
+    let names = |outputs: &str| {
+        let tree = files(outputs);
+        let table = OptionTable::embedded();
+        let fleet = Fleet::load(&tree, &table, &ParseCache::default());
+        let inventory = Inventory::take(&fleet, &tree, &Taxonomy::embedded(), &Config::default());
+        let hosts = inventory.hosts.into_iter();
+        hosts
+            .map(|host| (host.name, host.not_followed.is_some()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        names("{ outputs = { framework, ... }: framework.lib.mkFlake { src = ./.; }; }"),
+        [("alpha".to_owned(), true)]
+    );
+    // Where everything is followed, a directory is no host.
+    assert_eq!(
+        names("{ outputs = { ... }: { nixosConfigurations = { }; }; }"),
+        []
+    );
+}

@@ -84,6 +84,15 @@ impl<'t> Eval<'t> {
         self.thunk(Code::Ready(value))
     }
 
+    /// Gives a value that was not known when it was handed on. What has been computed
+    /// from it by now stays unknown.
+    pub(super) fn redefine(&mut self, thunk: Thunk, value: Value) {
+        if let Some(cell) = self.cells.get_mut(thunk.0 as usize) {
+            cell.code = Code::Ready(value);
+            cell.value = None;
+        }
+    }
+
     pub(super) fn scope(&mut self, scope: Scope, parent: Env) -> Env {
         let id = Env(u32::try_from(self.scopes.len()).unwrap_or(u32::MAX));
         self.scopes.push((scope, parent));
@@ -96,7 +105,7 @@ impl<'t> Eval<'t> {
             return Ok(*unit);
         }
         let place = self.files.module_file(path)?;
-        let file = self.files.file(&place)?;
+        let file = self.files.imported(&place)?;
         let unit = Unit(u32::try_from(self.units.len()).unwrap_or(u32::MAX));
         self.units.push((place.clone(), file));
         self.unit_index.insert(path.clone(), unit);

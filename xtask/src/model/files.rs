@@ -4,7 +4,7 @@ mod digest;
 
 use std::sync::{Arc, RwLock};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::term::Digest;
 use crate::problem::{Problem, Span};
@@ -21,6 +21,7 @@ pub struct Files<'t> {
     pub tree: &'t Tree,
     cache: &'t ParseCache,
     files: RwLock<FxHashMap<TreePath, Result<Arc<hir::File>, String>>>,
+    imported: RwLock<FxHashSet<TreePath>>,
     digests: RwLock<FxHashMap<TreePath, Digest>>,
 }
 
@@ -31,6 +32,7 @@ impl<'t> Files<'t> {
             tree,
             cache,
             files: RwLock::default(),
+            imported: RwLock::default(),
             digests: RwLock::default(),
         }
     }
@@ -83,13 +85,21 @@ impl<'t> Files<'t> {
         Ok(file)
     }
 
-    /// What is wrong with the files that were read so far: Nix would refuse them.
+    /// The file as something that is evaluated; reading is not enough for that.
+    pub fn imported(&self, path: &TreePath) -> Result<Arc<hir::File>, String> {
+        if let Ok(mut imported) = self.imported.write() {
+            imported.insert(path.clone());
+        }
+        self.file(path)
+    }
+
+    /// What is wrong with the files that were evaluated so far.
     pub fn problems(&self) -> Vec<Problem> {
-        let Ok(files) = self.files.read() else {
+        let (Ok(files), Ok(imported)) = (self.files.read(), self.imported.read()) else {
             return Vec::new();
         };
         let mut problems = Vec::new();
-        for (path, file) in files.iter() {
+        for (path, file) in files.iter().filter(|(path, _)| imported.contains(*path)) {
             match file {
                 Ok(file) => {
                     // What follows the first error is often a consequence of it.
@@ -105,7 +115,7 @@ impl<'t> Files<'t> {
                     }));
                 }
                 Err(why) => {
-                    problems.push(Problem::error("unreadable", format!("{path}: {why}")));
+                    problems.push(Problem::warning("unreadable", why.clone()));
                 }
             }
         }

@@ -1,13 +1,16 @@
 //! From `flake.nix` to the calls that make its hosts.
 
+pub(super) mod frameworks;
+pub(super) mod parts;
+mod plus;
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::eval::{Eval, Member};
-use super::modules::{self, Arguments};
-use super::prims::{ModulePrim, Prim};
+use super::modules;
 use super::term::{Term, TermKind as K};
-use super::value::{Attribute, Code, HostCall, Item, Opaque, Set, Thunk, Value};
+use super::value::{Attribute, Code, HostCall, Opaque, Set, Thunk, Value};
 use crate::problem::{Problem, Span};
 use crate::syntax::hir::{Name, Param};
 use crate::tree::TreePath;
@@ -60,6 +63,25 @@ impl Eval<'_> {
         Value::Set(Rc::new(set))
     }
 
+    /// Where an input comes from, as flake.nix says it.
+    pub(super) fn input_url(&mut self, name: &Name) -> Option<Name> {
+        let flake = self.import(&flake_path()).ok()?;
+        let mut at = flake;
+        for name in [&Name::from("inputs"), name] {
+            let Member::Found(next) = self.member(at, name) else {
+                return None;
+            };
+            at = next;
+        }
+        match self.member(at, &Name::from("url")) {
+            Member::Found(url) => match self.force(url) {
+                Value::Str(url) => Some(url),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The hosts of the flake; what cannot be followed is a problem.
     pub fn hosts(&mut self) -> (Vec<Found>, Vec<Problem>) {
         let mut problems = Vec::new();
@@ -96,7 +118,7 @@ impl Eval<'_> {
         let outputs = self.thunk(Code::Call(function, inputs));
         self.outputs = Some(outputs);
         let value = self.force(outputs);
-        let outputs = match unfold_outputs(self, value) {
+        let outputs = match plus::unfold_outputs(self, value) {
             Some(value) => self.ready(value),
             None => outputs,
         };
@@ -104,7 +126,14 @@ impl Eval<'_> {
         let configurations = match self.member(outputs, &Name::from("nixosConfigurations")) {
             Member::Found(thunk) => thunk,
             Member::Value(value) => self.ready(value),
-            Member::Missing => return (Vec::new(), problems),
+            Member::Missing => {
+                if !matches!(self.force(outputs), Value::Set(_)) {
+                    problems.push(opaque_outputs(
+                        "the outputs come from a function of an input",
+                    ));
+                }
+                return (Vec::new(), problems);
+            }
             Member::Unknown(why) => {
                 problems.push(opaque_outputs(&why));
                 return (Vec::new(), problems);
@@ -169,132 +198,5 @@ fn opaque_outputs(why: &str) -> Problem {
     .help("hosts that are made by a function of an input are out of the model's sight")
 }
 
-/// `mkFlake` of flake-utils-plus takes all at once; its hosts become host calls.
-fn unfold_outputs(eval: &mut Eval<'_>, value: Value) -> Option<Value> {
-    let Value::Prim(Prim::Module(ModulePrim::MkFlake), arguments) = value else {
-        return None;
-    };
-    let argument = *arguments.first()?;
-    let Value::Set(set) = eval.force(argument) else {
-        return None;
-    };
-    let defaults = set
-        .fixed
-        .get("hostDefaults")
-        .map(|attribute| attribute.value);
-    let Value::Set(hosts) = eval.force(set.fixed.get("hosts")?.value) else {
-        return None;
-    };
-    let mut configurations = Set::default();
-    for (name, attribute) in &hosts.fixed {
-        let args = merge_host(eval, defaults, attribute.value);
-        let call = HostCall {
-            args,
-            function: "mkFlake",
-            extended: Vec::new(),
-        };
-        let value = eval.ready(Value::Host(Rc::new(call)));
-        configurations.fixed.insert(
-            name.clone(),
-            Attribute {
-                value,
-                at: attribute.at,
-            },
-        );
-    }
-    let mut outputs = (*set).clone();
-    let value = eval.ready(Value::Set(Rc::new(configurations)));
-    outputs.fixed.insert(
-        Name::from("nixosConfigurations"),
-        Attribute { value, at: None },
-    );
-    Some(Value::Set(Rc::new(outputs)))
-}
-
-/// Host defaults with one host's own arguments: lists are joined, the rest replaced.
-fn merge_host(eval: &mut Eval<'_>, defaults: Option<Thunk>, host: Thunk) -> Thunk {
-    let (Some(defaults), Value::Set(own)) = (defaults, eval.force(host)) else {
-        return host;
-    };
-    let Value::Set(base) = eval.force(defaults) else {
-        return host;
-    };
-    let mut merged = (*base).clone();
-    for (name, attribute) in &own.fixed {
-        let both = base.fixed.get(name).map(|other| other.value);
-        let value = match both {
-            Some(other) if &**name == "modules" => {
-                let mut items = eval.items(other);
-                items.extend(eval.items(attribute.value));
-                eval.ready(Value::List(items.into()))
-            }
-            Some(other) if matches!(&**name, "extraArgs" | "specialArgs") => {
-                let merged = eval.update(other, attribute.value);
-                eval.ready(merged)
-            }
-            _ => attribute.value,
-        };
-        merged.fixed.insert(
-            name.clone(),
-            Attribute {
-                value,
-                at: attribute.at,
-            },
-        );
-    }
-    eval.ready(Value::Set(Rc::new(merged)))
-}
-
-/// `mkFlake { inputs; } module` of flake-parts: the `flake` option of its modules.
-pub(super) fn make_flake(eval: &mut Eval<'_>, arguments: Thunk, module: Thunk) -> Option<Value> {
-    let mut special = Set::default();
-    if let Value::Set(given) = eval.force(arguments) {
-        special.fixed.extend(
-            given
-                .fixed
-                .iter()
-                .map(|(name, attribute)| (name.clone(), *attribute)),
-        );
-    }
-    let flake = eval.thunk(Code::Named(Term::new(K::Flake), None));
-    special.fixed.insert(
-        Name::from("self"),
-        Attribute {
-            value: flake,
-            at: None,
-        },
-    );
-    let mut args = Arguments::new(eval, Some(&special));
-    let mut outputs = Set::default();
-    for module in modules::collect(eval, vec![Item::One(module)], &mut args) {
-        let Some(config) = module.config else {
-            continue;
-        };
-        let Member::Found(flake) = eval.member(config, &Name::from("flake")) else {
-            continue;
-        };
-        let Value::Set(flake) = eval.force(flake) else {
-            continue;
-        };
-        for (name, attribute) in &flake.fixed {
-            let value = match outputs.fixed.get(name) {
-                Some(Attribute { value: before, .. }) => {
-                    let merged = eval.update(*before, attribute.value);
-                    eval.ready(merged)
-                }
-                None => attribute.value,
-            };
-            outputs.fixed.insert(
-                name.clone(),
-                Attribute {
-                    value,
-                    at: attribute.at,
-                },
-            );
-        }
-    }
-    if outputs.fixed.is_empty() {
-        return None;
-    }
-    Some(Value::Set(Rc::new(outputs)))
-}
+#[cfg(test)]
+mod tests;

@@ -140,7 +140,7 @@ impl Fleet {
 
     /// Whether Nix would refuse a file that a host needs.
     pub fn is_broken(&self) -> bool {
-        let broken = |problem: &Problem| matches!(problem.code, "syntax-error" | "unreadable");
+        let broken = |problem: &Problem| problem.code == "syntax-error";
         self.problems.iter().any(broken)
     }
 

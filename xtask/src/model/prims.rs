@@ -112,6 +112,11 @@ pub(super) fn library(name: &str) -> Option<Value> {
     }
 }
 
+/// `import`.
+fn import() -> Prim {
+    Prim::File(files::Prim::Import)
+}
+
 fn value(prim: Prim) -> Value {
     Value::Prim(prim, Rc::from([]))
 }

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use super::Eval;
+use crate::model::flake::frameworks::import_tree;
 use crate::model::prims;
-use crate::model::value::{Attribute, Closure, Code, Env, Scope, Set, Thunk, Unit, Value};
+use crate::model::value::{Attribute, Closure, Code, Env, Role, Scope, Set, Thunk, Unit, Value};
 use crate::syntax::hir::{Bindings, Bound, Name, Param};
 
 impl Eval<'_> {
@@ -107,9 +108,10 @@ impl Eval<'_> {
                 }
                 None => Value::unknown("a set is called like a function"),
             },
-            Value::Opaque(opaque) => {
-                Value::unknown(&format!("an unknown function: {}", opaque.why))
-            }
+            Value::Opaque(opaque) => match &opaque.role {
+                Role::Input(name) if self.is_import_tree(name) => import_tree(self, argument),
+                _ => Value::unknown(&format!("an unknown function: {}", opaque.why)),
+            },
             _ => Value::unknown("something that is no function is called"),
         }
     }

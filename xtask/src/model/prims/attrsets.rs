@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{call1, call2, known, set, str_thunk, text, truth};
 use crate::model::eval::{Eval, Member};
-use crate::model::value::{Attribute, Set, Thunk, Value};
+use crate::model::value::{Attribute, Code, Set, Thunk, Value};
 use crate::syntax::hir::Name;
 
 prims! {
@@ -31,6 +31,11 @@ prims! {
     AttrByPath 3 "attrByPath";
     SetAttrByPath 2 "setAttrByPath";
     OptionalAttrs 2 "optionalAttrs";
+    ZipAttrsWith 2 "zipAttrsWith";
+    EachSystem 2 "eachSystem";
+    EachDefaultSystem 1 "eachDefaultSystem";
+    EachSystemPassThrough 2 "eachSystemPassThrough";
+    EachDefaultSystemPassThrough 1 "eachDefaultSystemPassThrough";
 }
 
 /// The value of a call with all arguments; `None` if not enough of them is known.
@@ -198,6 +203,45 @@ pub(super) fn run(eval: &mut Eval<'_>, prim: Prim, [a, b, c]: [Thunk; 3]) -> Opt
             }
             eval.force(value)
         }
+        P::ZipAttrsWith => {
+            let mut zipped: std::collections::BTreeMap<Name, Vec<Thunk>> =
+                std::collections::BTreeMap::new();
+            for item in known(eval, b)? {
+                for (name, attribute) in &set(eval, item)?.fixed {
+                    zipped
+                        .entry(name.clone())
+                        .or_default()
+                        .push(attribute.value);
+                }
+            }
+            let mut out = Set::default();
+            for (name, values) in zipped {
+                let key = str_thunk(eval, &name);
+                let values = eval.ready(Value::list(values));
+                let value = call2(eval, a, key, values);
+                out.fixed.insert(name, Attribute { value, at: None });
+            }
+            Value::Set(Rc::new(out))
+        }
+        P::EachSystem => {
+            let systems = known(eval, a)?;
+            return each_system(eval, systems, b);
+        }
+        P::EachDefaultSystem => {
+            let systems = default_systems(eval);
+            return each_system(eval, systems, a);
+        }
+        P::EachSystemPassThrough | P::EachDefaultSystemPassThrough => {
+            let (systems, function) = match prim {
+                P::EachSystemPassThrough => (known(eval, a)?, b),
+                _ => (default_systems(eval), a),
+            };
+            let items = systems
+                .into_iter()
+                .map(|system| call1(eval, function, system))
+                .collect();
+            return merge_all(eval, items);
+        }
         P::OptionalAttrs => {
             if truth(eval, a)? {
                 eval.force(b)
@@ -206,6 +250,38 @@ pub(super) fn run(eval: &mut Eval<'_>, prim: Prim, [a, b, c]: [Thunk; 3]) -> Opt
             }
         }
     })
+}
+
+/// The default systems of flake-utils.
+fn default_systems(eval: &mut Eval<'_>) -> Vec<Thunk> {
+    [
+        "aarch64-darwin",
+        "aarch64-linux",
+        "x86_64-darwin",
+        "x86_64-linux",
+    ]
+    .into_iter()
+    .map(|system| str_thunk(eval, system))
+    .collect()
+}
+
+/// `eachSystem` of flake-utils: `name.system` is `(function system).name`.
+fn each_system(eval: &mut Eval<'_>, systems: Vec<Thunk>, function: Thunk) -> Option<Value> {
+    let mut found: std::collections::BTreeMap<Name, Set> = std::collections::BTreeMap::new();
+    for system in systems {
+        let key = text(eval, system)?;
+        let outputs = call1(eval, function, system);
+        for (name, attribute) in &set(eval, outputs)?.fixed {
+            let by_system = found.entry(name.clone()).or_default();
+            by_system.fixed.insert(key.clone(), *attribute);
+        }
+    }
+    let mut out = Set::default();
+    for (name, by_system) in found {
+        let value = eval.ready(Value::Set(Rc::new(by_system)));
+        out.fixed.insert(name, Attribute { value, at: None });
+    }
+    Some(Value::Set(Rc::new(out)))
 }
 
 fn from_pairs(eval: &mut Eval<'_>, pairs: Vec<Thunk>) -> Option<Value> {
@@ -246,7 +322,13 @@ fn recursive_update(eval: &mut Eval<'_>, a: Thunk, b: Thunk, depth: u32) -> Opti
     if depth > 64 {
         return None;
     }
-    let (left, right) = (set(eval, a)?, set(eval, b)?);
+    let (left, right) = match (set(eval, a), set(eval, b)) {
+        (Some(left), Some(right)) => (left, right),
+        (None, Some(right)) => return update_unknown(eval, a, &right),
+        (_, None) if matches!(eval.force(b), Value::Opaque(_) | Value::Update(..)) => return None,
+        // Anything but a set replaces what was there.
+        (_, None) => return Some(eval.force(b)),
+    };
     let mut out = (*left).clone();
     for (name, attribute) in &right.fixed {
         let both = left.fixed.get(name).filter(|other| {
@@ -269,4 +351,22 @@ fn recursive_update(eval: &mut Eval<'_>, a: Thunk, b: Thunk, depth: u32) -> Opti
         );
     }
     Some(Value::Set(Rc::new(out)))
+}
+
+/// `recursiveUpdate left { … }` where only the names on the right are known.
+fn update_unknown(eval: &mut Eval<'_>, left: Thunk, right: &Set) -> Option<Value> {
+    if !matches!(eval.force(left), Value::Opaque(_) | Value::Update(..)) {
+        return Some(Value::Set(Rc::new(right.clone())));
+    }
+    let prim = Value::Prim(super::Prim::Attrs(Prim::RecursiveUpdate), Rc::from([]));
+    let update = eval.ready(prim);
+    let mut out = Set::default();
+    for (name, attribute) in &right.fixed {
+        let before = eval.thunk(Code::Member(left, name.clone()));
+        let value = call2(eval, update, before, attribute.value);
+        let at = attribute.at;
+        out.fixed.insert(name.clone(), Attribute { value, at });
+    }
+    let right = eval.ready(Value::Set(Rc::new(out)));
+    Some(Value::Update(left, right))
 }

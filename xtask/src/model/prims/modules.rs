@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::model::eval::Eval;
+use crate::model::flake::parts;
 use crate::model::value::{Code, HostCall, Property, Thunk, Value};
 use crate::syntax::hir::Name;
 
@@ -24,6 +25,9 @@ prims! {
     NixosSystem 1 "nixosSystem";
     EvalModules 1 "evalModules";
     MkFlake 2 "mkFlake";
+    MergeOutputs 2 "an output of flake-parts";
+    ImportApply 2 "importApply";
+    WithSystem 2 "withSystem of flake-parts";
     ExtendModules 2 "extendModules of a host";
 }
 
@@ -56,7 +60,14 @@ pub(super) fn run(eval: &mut Eval<'_>, prim: Prim, [a, b, _]: [Thunk; 3]) -> Opt
         P::MkPackageOption => Value::Declaration(prim, b),
         P::NixosSystem => host(a, "nixosSystem"),
         P::EvalModules => host(a, "evalModules"),
-        P::MkFlake => return crate::model::flake::make_flake(eval, a, b),
+        P::MkFlake => parts::make_flake(eval, a, b),
+        P::MergeOutputs => return parts::merge_outputs(eval, a, b),
+        P::ImportApply => {
+            let import = eval.ready(Value::Prim(super::import(), Rc::from([])));
+            let function = eval.thunk(Code::Call(import, a));
+            eval.apply(function, b)
+        }
+        P::WithSystem => parts::with_system(eval, a, b),
         P::ExtendModules => {
             let Value::Host(host) = eval.force(a) else {
                 return None;
