@@ -1,10 +1,12 @@
 //! `fleet.toml`: what the owner of a fleet has settled.
 
 mod health;
+mod rollout;
 
 use std::collections::BTreeMap;
 
 pub use health::{Check, Health, WebAddress};
+pub use rollout::{FleetRollout, Group, HostRollout, Times};
 use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
 
@@ -16,7 +18,7 @@ use crate::tree::{ReadError, Tree, TreePath};
 pub const FILE: &str = "fleet.toml";
 
 /// The settings; everything has a default.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Config {
     /// The option namespace of feature modules, such as `features` or `my`;
@@ -28,6 +30,10 @@ pub struct Config {
     pub features: BTreeMap<String, FeatureSpec>,
     /// What concerns one host, where the fleet has no `host.toml`.
     pub hosts: BTreeMap<String, Host>,
+    /// How the fleet is rolled out.
+    pub rollout: FleetRollout,
+    /// Groups of hosts, by name.
+    pub groups: BTreeMap<String, Group>,
 }
 
 /// `[branch]`.
@@ -39,7 +45,7 @@ pub struct Branch {
 }
 
 /// `[hosts.NAME]`, and a `host.toml` as a whole.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Host {
     /// The platform, such as `x86_64-linux`.
@@ -58,6 +64,8 @@ pub struct Host {
     pub deploy: Option<Deploy>,
     /// What has to hold for the machine to count as healthy.
     pub health: Vec<Health>,
+    /// How it is rolled out.
+    pub rollout: Option<HostRollout>,
 }
 
 /// `[deploy]` of a host.
@@ -72,12 +80,31 @@ pub struct Deploy {
     pub port: Option<u16>,
     /// `local` or `remote`.
     pub build_on: Option<String>,
+    /// Whether the target may fetch from its own substituters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub substitute_on_destination: Option<bool>,
+    /// How it will be reached once it runs what the tree says, where that is
+    /// another way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Box<Deploy>>,
 }
 
 /// What is known below a table; `*` stands for any name.
 const KNOWN: &[(&[&str], &[&str])] = &[
-    (&[], &["namespace", "branch", "features", "hosts"]),
+    (
+        &[],
+        &[
+            "namespace",
+            "branch",
+            "features",
+            "hosts",
+            "rollout",
+            "groups",
+        ],
+    ),
     (&["branch"], &["locked"]),
+    (&["groups"], &["*"]),
+    (&["groups", "*"], &["switch", "traffic"]),
     (&["features"], &["*"]),
     (
         &["features", "*"],
@@ -85,11 +112,26 @@ const KNOWN: &[(&[&str], &[&str])] = &[
     ),
     (&["hosts"], &["*"]),
     (&["hosts", "*"], HOST),
+    (
+        &["hosts", "*", "rollout"],
+        &["colour", "may-reboot", "reboot-if-rollback-fails"],
+    ),
+    (
+        &["rollout"],
+        &[
+            "jobs",
+            "max-unavailable",
+            "max-failures",
+            "at-risk",
+            "on-failure",
+            "ignore-needs",
+        ],
+    ),
 ];
 
 /// What is known in a host's table.
 const HOST: &[&str] = &[
-    "system", "roles", "stage", "group", "policy", "needs", "deploy", "health",
+    "system", "roles", "stage", "group", "policy", "needs", "deploy", "health", "rollout",
 ];
 
 /// The settings of a tree; the defaults if it has no `fleet.toml`.
@@ -215,12 +257,17 @@ fn find_unknown(
     at: &mut Vec<&str>,
     unknown: &mut Vec<(String, std::ops::Range<usize>)>,
 ) {
+    let more: &[&str] = match at.as_slice() {
+        ["rollout"] | ["hosts", "*", "rollout"] => rollout::TIMES,
+        _ => &[],
+    };
     let Some((_, names)) = KNOWN.iter().find(|(path, _)| path == at) else {
         return;
     };
     for (key, value) in table {
         let name: &str = key.get_ref();
-        let Some(known) = names.iter().find(|known| **known == name || **known == "*") else {
+        let mut names = names.iter().chain(more);
+        let Some(known) = names.find(|known| **known == name || **known == "*") else {
             unknown.push((name.escape_debug().to_string(), key.span()));
             continue;
         };

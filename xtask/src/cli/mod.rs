@@ -20,6 +20,7 @@ mod outcome;
 mod pins;
 mod proof;
 mod prove;
+mod rollout;
 mod test;
 mod tour;
 mod validate;
@@ -101,6 +102,11 @@ enum Command {
     Baseline(baseline::Command),
     /// The inputs of the flake: how old, who follows whom, what is there twice
     Pins(pins::Arguments),
+    /// Bring hosts what the tree says, stage by stage, with a watchdog on each
+    Rollout(rollout::Arguments),
+    /// Bring hosts back to what they ran before
+    #[command(subcommand)]
+    Rollback(rollout::RollbackCommand),
     /// Refactor
     #[command(subcommand)]
     Migrate(migrate::Command),
@@ -125,6 +131,8 @@ fn dispatch(command: Command, context: &Context) -> Result<Outcome, Failure> {
         Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Baseline(command) => baseline::run(&command, context),
         Command::Pins(arguments) => pins::run(&arguments, context),
+        Command::Rollout(arguments) => rollout::run(&arguments, context),
+        Command::Rollback(command) => rollout::rollback(&command, context),
         Command::Migrate(command) => migrate::run(command, context),
         Command::Tour => tour::run(context),
         Command::Doctor => doctor::run(context),

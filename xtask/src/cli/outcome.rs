@@ -14,6 +14,8 @@ pub enum Outcome {
     Failed,
     /// Refused by a safety protocol; nothing was changed.
     Refused,
+    /// A rollout stopped after hosts had changed; the report says how they are.
+    Stopped,
     /// The user wanted out; what was begun is taken back or resumable.
     Interrupted,
 }
@@ -26,6 +28,7 @@ impl Outcome {
             Self::Findings => 1,
             Self::Failed => 2,
             Self::Refused => 3,
+            Self::Stopped => 4,
             Self::Interrupted => 130,
         }
     }
@@ -50,8 +53,12 @@ fn outcome_of(code: &str) -> Outcome {
         | "detached-head"
         | "changed-meanwhile"
         | "edited-since"
-        | "link-leaves-repository" => Outcome::Refused,
-        "nothing-to-undo" | "no-such-host" | "no-such-revision" | "no-hosts" => Outcome::Findings,
+        | "link-leaves-repository"
+        | "rollout-runs"
+        | "stage-order"
+        | "not-acknowledged" => Outcome::Refused,
+        "nothing-to-undo" | "nothing-to-resume" | "no-such-host" | "no-such-revision"
+        | "no-hosts" => Outcome::Findings,
         "interrupted" => Outcome::Interrupted,
         _ => Outcome::Failed,
     }

@@ -79,6 +79,7 @@ impl Facts {
         own.group = own.group.take().or(more.group);
         own.policy = own.policy.take().or(more.policy);
         own.deploy = own.deploy.take().or(more.deploy);
+        own.rollout = own.rollout.take().or(more.rollout);
         if own.roles.is_empty() {
             own.roles = std::mem::take(&mut more.roles);
         }

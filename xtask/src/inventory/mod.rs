@@ -29,7 +29,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 
-use crate::config::{Config, Deploy, Health};
+use crate::config::{Config, Deploy, Health, HostRollout};
 use crate::model::{Fleet, Host};
 use crate::problem::{Problem, Span};
 use crate::taxonomy::Taxonomy;
@@ -139,6 +139,9 @@ pub struct HostEntry {
     /// What has to hold for it to count as healthy.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub health: Vec<Health>,
+    /// How it is rolled out.
+    #[serde(skip)]
+    pub rollout: Option<HostRollout>,
     /// Why its modules could not be followed; `null` if they were.
     pub not_followed: Option<String>,
     /// The file that makes the host.
@@ -288,6 +291,7 @@ fn entry(
         policy: settings.policy,
         deploy: settings.deploy,
         health: settings.health,
+        rollout: settings.rollout,
         not_followed: host.call.as_ref().err().cloned(),
         module_files: files.cloned().collect(),
         opaque_modules: host

@@ -102,6 +102,13 @@ impl Reader<'_, '_> {
         }
     }
 
+    fn flag(&mut self, set: &Attributes, name: &str) -> Option<bool> {
+        match self.reducer.force(set.get(name)?) {
+            Value::Bool(flag) => Some(flag),
+            _ => None,
+        }
+    }
+
     fn set(&mut self, set: &Attributes, path: &[Name]) {
         let names: Vec<&str> = path.iter().map(|name| &**name).collect();
         match rules::rule(&names) {
@@ -115,6 +122,8 @@ impl Reader<'_, '_> {
                     user: self.attribute(set, &["sshUser"]),
                     port,
                     build_on: self.attribute(set, &["buildOn"]),
+                    substitute_on_destination: self.flag(set, "substituteOnTarget"),
+                    next: None,
                 });
             }
             Some(Rule::Reservations) => {

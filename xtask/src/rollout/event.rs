@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::{BuildOn, Check, Colour, Millis, Plan, StorePath};
+use super::deadlines::Millis;
+use super::plan::{BuildOn, Check, Colour, Plan, StorePath};
+use super::reply::Watch;
 
 /// Numbers the actions of a rollout, over all its sessions.
 pub type ActionId = u64;
@@ -260,6 +262,9 @@ pub struct Record {
     pub watched: bool,
     /// The boot in which the record was armed.
     pub boot_id: String,
+    /// For reports.
+    #[serde(default)]
+    pub watch: Watch,
 }
 
 impl Record {

@@ -1,7 +1,8 @@
 //! One host, from probe to confirmation or back: steps 1 to 8.
 
+use super::deadlines::Deadlines;
 use super::event::{Task, Unit};
-use super::plan::{BuildOn, Check, Deadlines, HostPlan, Policy, StorePath};
+use super::plan::{BuildOn, Check, HostPlan, Policy, StorePath};
 use super::state::{Class, Failure, Final, Halt, Host, Phase};
 use super::step::Machine;
 

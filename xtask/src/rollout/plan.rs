@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A span of time, in milliseconds.
-pub type Millis = u64;
+use super::address::Address;
+use super::deadlines::Deadlines;
 
 /// A path in the Nix store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -106,94 +106,6 @@ pub enum Check {
     },
 }
 
-/// How long each step may take, enforced by the operator's side and, from the
-/// arming of the watchdog on, by the target too.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct Deadlines {
-    /// Probe, reading back, arming, releasing: each a few commands.
-    pub command: Millis,
-    /// Build.
-    pub build: Millis,
-    /// Copy.
-    pub copy: Millis,
-    /// One activation, forth or back.
-    pub activation: Millis,
-    /// How long the health checks have to hold.
-    pub soak: Millis,
-    /// Between two rounds of the checks.
-    pub interval: Millis,
-    /// One round of the checks.
-    pub checks: Millis,
-    /// Profile, boot entry and confirmation.
-    pub commit: Millis,
-    /// Until a host that was told to reboot answers again.
-    pub reboot: Millis,
-    /// Before an activation is tried again that another one was in the way of.
-    pub lock_pause: Millis,
-    /// How often that is tried.
-    pub lock_tries: u32,
-    /// How long the traffic of a blue-green group, or a canary, is watched.
-    pub bake: Millis,
-}
-
-impl Default for Deadlines {
-    fn default() -> Self {
-        Self {
-            command: 30_000,
-            build: 3_600_000,
-            copy: 1_800_000,
-            activation: 300_000,
-            soak: 30_000,
-            interval: 5_000,
-            checks: 60_000,
-            commit: 120_000,
-            reboot: 600_000,
-            lock_pause: 10_000,
-            lock_tries: 6,
-            bake: 60_000,
-        }
-    }
-}
-
-impl Deadlines {
-    /// When the watchdog begins to act, counted from its arming: all that may
-    /// take place under it has had its time by then.
-    pub fn watchdog(&self) -> Millis {
-        let waiting = self.lock_pause.saturating_mul(self.lock_tries.into());
-        [
-            waiting,
-            self.activation,
-            self.soak,
-            self.checks,
-            self.commit,
-            self.command.saturating_mul(4),
-        ]
-        .iter()
-        .fold(0, |sum, part| sum.saturating_add(*part))
-    }
-
-    /// The same when a reboot lies in between.
-    pub fn watchdog_with_reboot(&self) -> Millis {
-        self.watchdog().saturating_add(self.reboot)
-    }
-
-    /// What the watchdog may take once it has begun: ten seconds to kill, the
-    /// baseline's activation, and a reboot if that fails.
-    pub fn revert(&self) -> Millis {
-        self.activation
-            .saturating_add(10_000)
-            .saturating_add(self.reboot)
-    }
-
-    /// After this a host that was changed is on one of its two closures, or off.
-    pub fn settled(&self) -> Millis {
-        self.watchdog_with_reboot()
-            .saturating_add(self.revert())
-            .saturating_add(self.command)
-    }
-}
-
 /// What is to be done to one host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostPlan {
@@ -223,6 +135,15 @@ pub struct HostPlan {
     /// Beside reachability and failed units, which are always looked at.
     #[serde(default)]
     pub health: Vec<Check>,
+    /// How it is reached; by its name if this does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address>,
+    /// How it will be reached once it runs the closure, where that is another way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Address>,
+    /// What the closure is built from, where it may have to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub derivation: Option<StorePath>,
     /// Where it is built.
     #[serde(default)]
     pub build_on: BuildOn,
@@ -236,6 +157,9 @@ pub struct HostPlan {
     /// Whether it may be rebooted when a closure cannot be switched to.
     #[serde(default = "yes")]
     pub may_reboot: bool,
+    /// Whether it reboots, into what it was booted from, if even going back fails.
+    #[serde(default = "yes")]
+    pub reboot_if_rollback_fails: bool,
     /// Its own times.
     #[serde(default)]
     pub deadlines: Deadlines,
@@ -258,10 +182,14 @@ impl HostPlan {
             colour: None,
             needs: BTreeSet::new(),
             health: Vec::new(),
+            address: None,
+            next: None,
+            derivation: None,
             build_on: BuildOn::default(),
             substitute: false,
             moves: false,
             may_reboot: true,
+            reboot_if_rollback_fails: true,
             deadlines: Deadlines::default(),
         }
     }
@@ -354,6 +282,9 @@ pub struct Plan {
     pub hosts: Vec<HostPlan>,
     /// What is to be carried out, in this order.
     pub stages: BTreeSet<u32>,
+    /// The commit that the closures are of, for what changed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     /// What the operator asked for.
     #[serde(default)]
     pub options: Options,
@@ -390,6 +321,7 @@ mod tests {
             id: "r".into(),
             hosts,
             stages: BTreeSet::from([1]),
+            revision: None,
             options: Options::default(),
         };
         let one = plan(vec![host("a", "x"), host("b", "y")]);
@@ -422,13 +354,5 @@ mod tests {
         assert_eq!(file.health.len(), 3);
         let wrong = toml::from_str::<File>("[[health]]\nkind = \"unit\"\nnmae = \"a\"\n");
         assert!(wrong.is_err());
-    }
-
-    #[test]
-    fn the_watchdog_outlasts_what_takes_place_under_it() {
-        let times = Deadlines::default();
-        let under = times.activation + times.soak + times.checks + times.commit;
-        assert!(times.watchdog() > under);
-        assert!(times.settled() > times.watchdog_with_reboot() + times.revert());
     }
 }

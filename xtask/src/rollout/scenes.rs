@@ -1,7 +1,8 @@
 //! The order of things: scenes, waves, who may start, and the way back.
 
+use super::deadlines::Millis;
 use super::event::{Outcome, Task};
-use super::plan::{Colour, HostPlan, Millis, OnFailure, Options};
+use super::plan::{Colour, HostPlan, OnFailure, Options};
 use super::state::{Final, Halt, Host, Phase};
 use super::step::Machine;
 use super::waves::{Act, Scene, members};

@@ -1,7 +1,8 @@
 //! The state machine: one event in, a new state and what is to be done out.
 
+use super::deadlines::Millis;
 use super::event::{Action, ActionId, Event, Outcome, Task, Unit, Via};
-use super::plan::{AdoptDrift, HostPlan, Millis, Plan};
+use super::plan::{AdoptDrift, HostPlan, Plan};
 use super::state::{Final, Halt, Host, Open, Phase, State};
 use super::waves::script;
 

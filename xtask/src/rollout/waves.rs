@@ -268,6 +268,7 @@ mod tests {
             id: "r".into(),
             stages: hosts.iter().map(|host| host.stage).collect(),
             hosts,
+            revision: None,
             options: Options {
                 strategy,
                 ..Options::default()

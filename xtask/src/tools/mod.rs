@@ -4,3 +4,4 @@ pub mod debian;
 pub mod git;
 pub mod nix;
 pub mod programs;
+pub mod ssh;

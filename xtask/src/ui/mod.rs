@@ -166,11 +166,15 @@ impl Ui {
         self.write_stderr(&format!("{}\n", style::clean(text)));
     }
 
+    /// Whether there is a person to ask.
+    pub fn is_interactive(&self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal() && !self.is_json()
+    }
+
     /// Asks a person; without one (no terminal, or `--json`) the answer is yes:
     /// what can be asked here can be taken back.
     pub fn confirm(&self, question: &str) -> bool {
-        let terminals = io::stdin().is_terminal() && io::stderr().is_terminal();
-        if !terminals || self.is_json() {
+        if !self.is_interactive() {
             return true;
         }
         self.write_stderr(&format!("{} [y/N] ", style::clean(question)));
@@ -194,6 +198,13 @@ impl Ui {
         match serde_json::to_string(value) {
             Ok(text) => self.write_stdout(format!("{text}\n").as_bytes()),
             Err(error) => self.remark(&format!("a line has no form as JSON: {error}")),
+        }
+    }
+
+    /// A line that is JSON already, if `--json` was given.
+    pub fn json_line(&self, line: &str) {
+        if self.settings.stdout == Stdout::Document {
+            self.write_stdout(format!("{line}\n").as_bytes());
         }
     }
 

@@ -49,6 +49,7 @@ pub fn plan(id: &str, hosts: Vec<HostPlan>, options: Options) -> Plan {
         id: id.to_owned(),
         stages: hosts.iter().map(|host| host.stage).collect(),
         hosts,
+        revision: None,
         options,
     }
 }

@@ -205,6 +205,7 @@ impl Target {
             revert: UnitState::NotStarted,
             watched: true,
             boot_id: self.boot.to_string(),
+            watch: Default::default(),
         });
         Ok(token)
     }

@@ -144,9 +144,12 @@ if [ -s "$state/restart" ]; then
 fi
 say "starting the following units" start
 run systemctl start -- $(cat "$state/start") $targets || result=4
-# What a target wants is started beside it: wait until nothing is left to do.
+# What a target wants is started beside it: wait until nothing is left to do but what
+# this is a part of.
+own=$(sed -n 's|.*/\([^/]*\.service\)\(/.*\)\{0,1\}$|\1|p' /proc/self/cgroup | tail -n 1)
 for _ in $(seq 150); do
-  if run systemctl list-jobs --no-legend --no-pager | awk '$4 == "running" || $4 == "waiting"' | grep -q .; then
+  if run systemctl list-jobs --no-legend --no-pager \
+    | awk -v own="$own" '$2 != own && ($4 == "running" || $4 == "waiting")' | grep -q .; then
     sleep 0.2
   else
     break

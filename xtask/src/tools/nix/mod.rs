@@ -109,6 +109,11 @@ impl Nix {
         self.version
     }
 
+    /// Where it is.
+    pub fn program(&self) -> &OsStr {
+        self.program.as_os_str()
+    }
+
     /// A command of Nix, which logs for machines.
     pub fn command(&self, words: &[&str]) -> Invocation {
         Invocation::new(&self.program)
