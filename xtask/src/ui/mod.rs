@@ -66,13 +66,19 @@ pub struct Ui {
     progress: Progress,
 }
 
+fn columns_of_stdout() -> Option<usize> {
+    let (_, columns) = console::Term::stdout().size_checked()?;
+    Some(columns.into()).filter(|columns| *columns > 0)
+}
+
 impl Ui {
     /// A printer to the process's own streams.
     pub fn new(settings: Settings) -> Self {
         let err = Palette::new(settings.color, io::stderr().is_terminal());
         Self {
             settings,
-            out: Palette::new(settings.color, io::stdout().is_terminal()),
+            out: Palette::new(settings.color, io::stdout().is_terminal())
+                .for_columns(columns_of_stdout()),
             err,
             stdout: Mutex::default(),
             progress: Progress::new(settings.progress, io::stderr().is_terminal()),

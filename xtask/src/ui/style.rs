@@ -18,6 +18,7 @@ pub enum ColorChoice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Palette {
     enabled: bool,
+    columns: Option<usize>,
 }
 
 /// Makes text of one meaning.
@@ -58,12 +59,29 @@ impl Palette {
             ColorChoice::Never => false,
             ColorChoice::Auto => is_terminal && !set("NO_COLOR") && !dumb,
         };
-        Self { enabled }
+        Self {
+            enabled,
+            columns: None,
+        }
     }
 
     /// No colours at all.
     pub fn plain() -> Self {
-        Self { enabled: false }
+        Self {
+            enabled: false,
+            columns: None,
+        }
+    }
+
+    /// The same for a terminal of so many columns; `None` anywhere else.
+    #[must_use]
+    pub fn for_columns(self, columns: Option<usize>) -> Self {
+        Self { columns, ..self }
+    }
+
+    /// How wide a line may be: nothing is said of it where no person looks.
+    pub fn columns(&self) -> Option<usize> {
+        self.columns
     }
 
     fn paint(self, style: Style, text: &str) -> String {

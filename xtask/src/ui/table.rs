@@ -4,6 +4,12 @@ use unicode_width::UnicodeWidthStr;
 
 use super::style::{Palette, clean};
 
+/// Spaces between columns.
+const GAP: usize = 2;
+
+/// A wrapped column is at least as wide as this, even if the terminal is not.
+const LEAST: usize = 24;
+
 /// Where a column's text stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
@@ -47,9 +53,10 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// The table as lines of aligned columns.
+    /// The table as lines of aligned columns. Where it is wider than the terminal, the
+    /// widest column of words is wrapped.
     pub fn render(&self, palette: &Palette) -> String {
-        let widths: Vec<usize> = self
+        let mut widths: Vec<usize> = self
             .columns
             .iter()
             .enumerate()
@@ -62,24 +69,52 @@ impl Table {
                     .max(name.width())
             })
             .collect();
-        let line = |cells: &mut dyn Iterator<Item = &String>| {
-            let mut out = String::new();
-            for ((cell, width), (_, align)) in cells.zip(&widths).zip(&self.columns) {
-                let pad = " ".repeat(width.saturating_sub(cell.width()));
-                match align {
-                    Align::Left => out.push_str(&format!("{cell}{pad}  ")),
-                    Align::Right => out.push_str(&format!("{pad}{cell}  ")),
-                }
-            }
-            out.trim_end().to_owned()
-        };
-        let heading = line(&mut self.columns.iter().map(|(name, _)| name));
+        self.narrow(&mut widths, palette.columns());
+        let heading = self.line(&widths, self.columns.iter().map(|(name, _)| name.as_str()));
         let mut out = format!("{}\n", palette.strong(&heading));
         for row in &self.rows {
-            out.push_str(&line(&mut row.iter()));
-            out.push('\n');
+            let cells: Vec<Vec<_>> = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| textwrap::wrap(cell, (*width).max(1)))
+                .collect();
+            let lines = cells.iter().map(Vec::len).max().unwrap_or(1);
+            for at in 0..lines.max(1) {
+                let parts = cells
+                    .iter()
+                    .map(|cell| cell.get(at).map_or("", |part| part));
+                out.push_str(&self.line(&widths, parts));
+                out.push('\n');
+            }
         }
         out
+    }
+
+    /// Takes from the widest column of words what the terminal has no room for.
+    fn narrow(&self, widths: &mut [usize], columns: Option<usize>) {
+        let Some(columns) = columns else { return };
+        let whole = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+        let words = widths
+            .iter_mut()
+            .zip(&self.columns)
+            .filter(|(_, (_, align))| *align == Align::Left);
+        if let Some((widest, _)) = words.max_by_key(|(width, _)| **width) {
+            let excess = whole.saturating_sub(columns);
+            *widest = widest.saturating_sub(excess).max(LEAST.min(*widest));
+        }
+    }
+
+    fn line<'c>(&self, widths: &[usize], cells: impl Iterator<Item = &'c str>) -> String {
+        let gap = " ".repeat(GAP);
+        let mut out = String::new();
+        for ((cell, width), (_, align)) in cells.zip(widths).zip(&self.columns) {
+            let pad = " ".repeat(width.saturating_sub(cell.width()));
+            match align {
+                Align::Left => out.push_str(&format!("{cell}{pad}{gap}")),
+                Align::Right => out.push_str(&format!("{pad}{cell}{gap}")),
+            }
+        }
+        out.trim_end().to_owned()
     }
 }
 
@@ -99,6 +134,16 @@ mod tests {
         assert_eq!(
             table.render(&Palette::plain()),
             "host  lines  why\nweb       7  ok\n日本   1204  two lines\n"
+        );
+    }
+
+    #[test]
+    fn what_is_wider_than_the_terminal_is_wrapped() {
+        let mut table = Table::new(&[("host", Align::Left), ("needs", Align::Left)]);
+        table.row(["web", "beacon (vpn, dns) silo (storage) loom (config)"]);
+        assert_eq!(
+            table.render(&Palette::plain().for_columns(Some(32))),
+            "host  needs\nweb   beacon (vpn, dns) silo\n      (storage) loom (config)\n"
         );
     }
 }
