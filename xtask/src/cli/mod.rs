@@ -64,7 +64,7 @@ pub struct Global {
     /// Print one JSON document (or JSON lines) on standard output and nothing else
     #[arg(long, global = true)]
     pub json: bool,
-    /// Use no network
+    /// Use no network: stand-ins take the place of the inputs (see nix/standin)
     #[arg(long, global = true)]
     pub offline: bool,
     /// Take an input of the flake from a directory, whatever its lock says; may be repeated
@@ -107,7 +107,7 @@ enum Command {
     /// Bring hosts back to what they ran before
     #[command(subcommand)]
     Rollback(rollout::RollbackCommand),
-    /// Refactor
+    /// Turn monolithic hosts into feature modules, with proof; and the way back
     #[command(subcommand)]
     Migrate(migrate::Command),
     /// Show which programs are there, in which version, and what to do about missing ones

@@ -67,8 +67,8 @@ pub struct Ui {
 }
 
 fn columns_of_stdout() -> Option<usize> {
-    let (_, columns) = console::Term::stdout().size_checked()?;
-    Some(columns.into()).filter(|columns| *columns > 0)
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(size.ws_col.into()).filter(|columns| *columns > 0)
 }
 
 impl Ui {
