@@ -203,6 +203,7 @@ fn main() {
                 host: name,
                 grouping: Grouping::default(),
                 namespace: None,
+                directory: None,
                 accept_order_only: false,
             };
             let knowledge = Knowledge {

@@ -24,6 +24,9 @@ pub struct Config {
     /// The option namespace of feature modules, such as `features` or `my`;
     /// found out from the modules when it is not set.
     pub namespace: Option<String>,
+    /// Directory of feature modules, from the root of the flake; found out from
+    /// where the modules stand when it is not set.
+    pub modules_dir: Option<String>,
     /// Where writing is allowed.
     pub branch: Branch,
     /// Features beside the built-in taxonomy, by name.
@@ -95,6 +98,7 @@ const KNOWN: &[(&[&str], &[&str])] = &[
         &[],
         &[
             "namespace",
+            "modules-dir",
             "branch",
             "features",
             "hosts",
@@ -300,11 +304,12 @@ mod tests {
     #[test]
     fn settings_are_read() {
         let config = check(
-            "namespace = \"my.fleet\"\n[branch]\nlocked = \"main\"\n\
+            "namespace = \"my.fleet\"\nmodules-dir = \"nix/features\"\n[branch]\nlocked = \"main\"\n\
              [features.backup]\npatterns = [\"services.restic\"]\n[hosts.web]\nstage = 2\nneeds = [\"db\"]\n",
             &[],
         );
         assert_eq!(config.branch.locked.as_deref(), Some("main"));
+        assert_eq!(config.modules_dir.as_deref(), Some("nix/features"));
         assert_eq!(config.features["backup"].patterns, ["services.restic"]);
         assert_eq!(config.hosts["web"].needs, ["db"]);
         assert_eq!(check("", &[]), Config::default());

@@ -1,10 +1,8 @@
 //! Reading fleets, and hosts by the names that people type.
 
-use crate::config::Config;
 use crate::model::{Fleet, Host, ParseCache};
 use crate::options::OptionTable;
 use crate::problem::Problem;
-use crate::refactor::namespace::{self, Namespace};
 use crate::tree::Tree;
 
 use super::context::Context;
@@ -28,21 +26,6 @@ impl Reader {
     /// All hosts of a tree, findings not told yet.
     pub(super) fn load(&self, tree: &Tree) -> Fleet {
         Fleet::load(tree, &self.table, &self.cache)
-    }
-
-    /// The namespace that fleet.toml fixes, with the repository's other habits.
-    pub(super) fn namespace(
-        &self,
-        config: &Config,
-        tree: &Tree,
-        fleet: &Fleet,
-    ) -> Option<Namespace> {
-        let attribute = config.namespace.clone()?;
-        let habits = namespace::detect(tree, fleet, self.table.for_release(None));
-        Some(Namespace {
-            attribute,
-            ..habits
-        })
     }
 
     /// The finding that there is no host.

@@ -102,6 +102,20 @@ impl Host {
 impl Fleet {
     /// Reads all hosts of the flake at the root of the tree.
     pub fn load(tree: &Tree, table: &OptionTable<'_>, cache: &ParseCache) -> Self {
+        Self::load_where(tree, table, cache, &|_| true)
+    }
+
+    /// Reads one host; the others are left out as if they did not exist.
+    pub fn load_host(tree: &Tree, table: &OptionTable<'_>, cache: &ParseCache, host: &str) -> Self {
+        Self::load_where(tree, table, cache, &|name| name == host)
+    }
+
+    fn load_where(
+        tree: &Tree,
+        table: &OptionTable<'_>,
+        cache: &ParseCache,
+        is_wanted: &dyn Fn(&str) -> bool,
+    ) -> Self {
         let files = Files::new(tree, cache);
         let (names, mut problems, inputs) = on_big_stack(|| {
             let mut eval = Eval::new(&files);
@@ -117,6 +131,7 @@ impl Fleet {
                 problems.push(Problem::warning("too-many-hosts", message));
                 names.truncate(HOSTS);
             }
+            names.retain(|(name, _)| is_wanted(name));
             (names, problems, inputs_digest(&mut eval))
         });
         let view = table.for_release(None);

@@ -12,6 +12,7 @@ use super::compose::{Composition, Position, Setting, host_text};
 use super::emit::{self, Form};
 use super::group::{Grouping, Groups, group};
 use super::locals::{self, Party};
+use super::placement::Beside;
 use crate::edit::{Change, ChangeSet};
 use crate::problem::Span;
 use crate::tree::{Tree, TreePath};
@@ -38,6 +39,8 @@ pub struct Request<'a> {
     pub auto_import: bool,
     /// Changes that give feature files their place in the host's list.
     pub list: Option<&'a ChangeSet>,
+    /// The place in another file's `imports` that features go to.
+    pub beside: Option<&'a Beside>,
     /// What the machine is for; tells variants of a feature apart.
     pub roles: &'a [String],
     /// Features that exist and shall not be changed for this host.
@@ -195,6 +198,10 @@ pub fn propose(
         if !is_imported && (!request.auto_import || draft.form == Form::Private) {
             imports.push(draft.file.clone());
         }
+    }
+    if let Some(beside) = request.beside.filter(|_| !imports.is_empty()) {
+        let (file, change) = beside.change(&std::mem::take(&mut imports));
+        proposal.changes.insert(file, change);
     }
     let composition = Composition {
         namespace: request.namespace,

@@ -1,7 +1,7 @@
 //! Propose, prove, refine: a migration is proposed from syntax, judged by the
 //! model, and whatever the judgement falls on stays with the host.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::anatomy::NotAModule;
 use super::catalogue::Catalogue;
 use super::compose::Position;
-use super::group::Grouping;
+use super::directory;
+use super::group::{Grouping, MIN_LINES};
 use super::host::{self, Kept, Request, Unreadable};
 use super::locals::SHARES;
 use super::namespace::{Namespace, detect, fallback};
@@ -22,6 +23,7 @@ use crate::proof::{self, HostVerdict};
 use crate::taxonomy::Taxonomy;
 use crate::tree::{Tree, TreePath};
 
+mod blame;
 mod judge;
 mod placed;
 
@@ -38,8 +40,10 @@ pub struct MigrateRequest<'a> {
     pub host: &'a str,
     /// How its definitions are grouped.
     pub grouping: Grouping,
-    /// Where features live; `None` follows the repository's own habit.
-    pub namespace: Option<Namespace>,
+    /// Attribute path of all features; `None` follows the repository's habit.
+    pub namespace: Option<String>,
+    /// Directory of feature files; `None` follows the repository's habit.
+    pub directory: Option<TreePath>,
     /// Whether a change of nothing but the order of lists is accepted.
     pub accept_order_only: bool,
 }
@@ -78,6 +82,8 @@ pub enum Placement {
     AutoImport,
     /// The list of modules that the host is made from, behind its own file.
     ModuleList,
+    /// The imports that bring in the host's own file, behind it.
+    ImportList,
 }
 
 /// The plan for one host.
@@ -215,7 +221,8 @@ fn join(
 }
 
 /// One proposal, refined; a namespace of the repository whose options turn out
-/// to be of no certain value gives way to the usual one.
+/// to be of no certain value gives way to the usual one, and a directory that
+/// keeps most of the definitions where they are to another.
 fn pass(
     tree: &Tree,
     fleet: &Fleet,
@@ -223,21 +230,49 @@ fn pass(
     request: &MigrateRequest<'_>,
     knowledge: &Knowledge<'_>,
 ) -> MigratePlan {
-    let detected = || detect(tree, fleet, knowledge.table.for_release(None));
-    let namespace = request.namespace.clone().unwrap_or_else(detected);
-    let plan = pass_in(tree, fleet, host, request, &namespace, knowledge);
+    let habit = detect(tree, fleet, knowledge.table.for_release(None));
     let usual = fallback(tree, false);
-    let is_stuck =
-        plan.outcome == Outcome::Unchanged && plan.kept.iter().any(|kept| kept.lines > 8);
-    if !is_stuck || request.namespace.is_some() || namespace.attribute == usual.attribute {
-        return plan;
+    let directories = match &request.directory {
+        Some(directory) => vec![directory.clone()],
+        None => directory::choices(tree, fleet, &habit, knowledge),
+    };
+    let attribute = request.namespace.as_ref().unwrap_or(&habit.attribute);
+    let mut best: Option<MigratePlan> = None;
+    for directory in directories {
+        let namespace = Namespace {
+            attribute: attribute.clone(),
+            directory,
+        };
+        let mut plan = pass_in(tree, fleet, host, request, &namespace, knowledge);
+        if request.namespace.is_none()
+            && namespace.attribute != usual.attribute
+            && is_uncertain(&plan, &namespace.attribute)
+        {
+            let namespace = Namespace {
+                attribute: usual.attribute.clone(),
+                ..namespace
+            };
+            let other = pass_in(tree, fleet, host, request, &namespace, knowledge);
+            if other.moved() > plan.moved() {
+                plan = other;
+            }
+        }
+        let is_enough = plan.moved() * 10 >= plan.movable * 6;
+        if best.as_ref().is_none_or(|best| plan.moved() > best.moved()) {
+            best = Some(plan);
+        }
+        if is_enough {
+            break;
+        }
     }
-    let other = pass_in(tree, fleet, host, request, &usual, knowledge);
-    if other.outcome == Outcome::Migrated {
-        other
-    } else {
-        plan
-    }
+    best.unwrap_or_else(|| MigratePlan::new(request.host, Outcome::Unchanged, None))
+}
+
+/// Whether definitions stay because of what the options of a namespace are.
+fn is_uncertain(plan: &MigratePlan, namespace: &str) -> bool {
+    let reason = format!("option `{namespace}.");
+    let stays = plan.kept.iter().filter(|it| it.reason.starts_with(&reason));
+    stays.map(|kept| kept.lines).sum::<usize>() >= MIN_LINES
 }
 
 fn pass_in(
@@ -291,6 +326,7 @@ fn pass_in(
         position: Position::Head,
         auto_import: placement::is_listed_for(tree, host, &namespace.directory),
         list: None,
+        beside: None,
         roles: &roles,
         avoid: BTreeSet::new(),
     };
@@ -323,6 +359,7 @@ fn pass_in(
         catalogue: &catalogue,
         knowledge,
         accept_order_only: request.accept_order_only,
+        alone: OnceCell::new(),
         last: RefCell::default(),
     };
     let best = placed(&mut judge, &mut asked, &|| {

@@ -6,6 +6,7 @@ pub mod carve;
 pub mod catalogue;
 pub mod comments;
 pub mod compose;
+mod directory;
 mod drafts;
 pub mod editable;
 pub mod emit;

@@ -16,8 +16,26 @@ pub struct Namespace {
     pub directory: TreePath,
 }
 
+/// Names of directories that modules for several hosts stand in.
+const SHELVES: [&str; 7] = [
+    "modules",
+    "nixosModules",
+    "nixos-modules",
+    "nixos_modules",
+    "aspects",
+    "features",
+    "mixins",
+];
+
+/// Parts of such a directory that hold what is for NixOS, beside what is for
+/// other systems.
+const SECTIONS: [&str; 5] = ["nixos", "nixosModules", "system", "features", "modules"];
+
+/// Features and files of them that make a namespace a habit.
+const HABIT: usize = 2;
+
 /// Reads the habits off the modules: the namespace that most of them declare
-/// `enable` options in, and the directory that most of those stand in.
+/// `enable` options in, and the directory where modules for several hosts stand.
 pub fn detect(tree: &Tree, fleet: &Fleet, table: View<'_, '_>) -> Namespace {
     let mut found: BTreeMap<String, BTreeSet<(String, TreePath)>> = BTreeMap::new();
     let mut features_taken = false;
@@ -42,19 +60,21 @@ pub fn detect(tree: &Tree, fleet: &Fleet, table: View<'_, '_>) -> Namespace {
             }
         }
     }
+    let is_habit = |name: &str, uses: &BTreeSet<(String, TreePath)>| {
+        let files: BTreeSet<&TreePath> = uses.iter().map(|(_, file)| file).collect();
+        uses.len().min(files.len()) >= HABIT || name.split('.').any(|part| part == "features")
+    };
+    let hosts: BTreeSet<&str> = fleet.hosts.iter().map(|host| host.name.as_str()).collect();
     let best = found
         .into_iter()
+        .filter(|(name, uses)| is_habit(name, uses))
         .max_by_key(|(name, uses)| (uses.len(), std::cmp::Reverse(name.clone())));
     match best {
-        Some((attribute, uses)) => {
-            let directory = usual_directory(uses.iter().map(|(_, file)| file))
-                .map(|directory| of_its_own(tree, directory))
-                .unwrap_or_else(|| default_directory(tree));
-            Namespace {
-                attribute,
-                directory,
-            }
-        }
+        Some((attribute, uses)) => Namespace {
+            attribute,
+            directory: evident(tree, uses.iter().map(|(_, file)| file), &hosts)
+                .unwrap_or_else(|| default_directory(tree)),
+        },
         None => fallback(tree, features_taken),
     }
 }
@@ -81,22 +101,55 @@ fn of_its_own(tree: &Tree, directory: TreePath) -> TreePath {
     directory.join("features").unwrap_or(directory)
 }
 
-/// The directory that most files stand in; `x/default.nix` counts as `x`.
-fn usual_directory<'f>(files: impl Iterator<Item = &'f TreePath>) -> Option<TreePath> {
-    let mut count: BTreeMap<TreePath, usize> = BTreeMap::new();
+/// Where modules for several hosts evidently stand: the directory of such a
+/// name above most of some files. A directory of one concern, or of one host, is
+/// no such place.
+fn evident<'f>(
+    tree: &Tree,
+    files: impl Iterator<Item = &'f TreePath>,
+    hosts: &BTreeSet<&str>,
+) -> Option<TreePath> {
+    let mut listed: BTreeMap<TreePath, usize> = BTreeMap::new();
+    let mut shelves: BTreeMap<TreePath, Vec<&TreePath>> = BTreeMap::new();
     for file in files {
-        let parent = file.parent()?;
-        let directory = if file.file_name() == Some("default.nix") {
-            parent.parent()?
-        } else {
-            parent
-        };
-        *count.entry(directory).or_default() += 1;
+        let own = file.parent().unwrap_or_else(TreePath::root);
+        if is_listed(tree, &own) {
+            *listed.entry(own).or_default() += 1;
+        }
+        if let Some(shelf) = shelf(file, hosts) {
+            shelves.entry(shelf).or_default().push(file);
+        }
     }
-    count
+    if let Some((directory, _)) = listed.into_iter().max_by_key(|(_, uses)| *uses) {
+        return Some(directory);
+    }
+    let (mut directory, files) = shelves
         .into_iter()
-        .max_by_key(|(directory, uses)| (*uses, std::cmp::Reverse(directory.clone())))
-        .map(|(directory, _)| directory)
+        .max_by_key(|(directory, files)| (files.len(), std::cmp::Reverse(directory.clone())))?;
+    let sections = SECTIONS.iter().filter_map(|name| directory.join(name));
+    let holds_most = |section: &TreePath| {
+        let inside = files.iter().filter(|file| file.is_within(section));
+        inside.count() * 2 > files.len()
+    };
+    if let Some(section) = sections.into_iter().find(holds_most) {
+        directory = section;
+    }
+    Some(of_its_own(tree, directory))
+}
+
+/// The outermost directory above a file that is named as one for modules.
+fn shelf(file: &TreePath, hosts: &BTreeSet<&str>) -> Option<TreePath> {
+    let mut at = TreePath::root();
+    for part in file.parent()?.components() {
+        if hosts.contains(part) {
+            return None;
+        }
+        at = at.join(part)?;
+        if SHELVES.contains(&part) {
+            return Some(at);
+        }
+    }
+    None
 }
 
 fn default_directory(tree: &Tree) -> TreePath {
@@ -104,7 +157,11 @@ fn default_directory(tree: &Tree) -> TreePath {
         "modules/features",
         "modules/nixos",
         "nixos/modules",
+        "modules/system",
+        "system/modules",
         "modules",
+        "nixosModules",
+        "nixos-modules",
     ];
     let found = candidates
         .into_iter()
@@ -113,9 +170,5 @@ fn default_directory(tree: &Tree) -> TreePath {
     let base = found
         .or_else(|| TreePath::new("modules"))
         .unwrap_or_else(TreePath::root);
-    if base.file_name() == Some("features") {
-        base
-    } else {
-        base.join("features").unwrap_or(base)
-    }
+    of_its_own(tree, base)
 }

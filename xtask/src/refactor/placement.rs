@@ -21,6 +21,20 @@ use crate::edit::{Change, ChangeSet, TextEdit, TextEdits};
 use crate::model::{Host, Origin};
 use crate::tree::{Tree, TreePath};
 
+mod beside;
+
+pub use beside::Beside;
+
+/// A place next to the host's own file.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// In the list of modules that the host is made from: changes that put all of
+    /// a directory there.
+    Modules(ChangeSet),
+    /// In the list of imports that brings in the host's own file.
+    Imports(Beside),
+}
+
 /// Places that are tried at most.
 const CANDIDATES: usize = 24;
 
@@ -31,9 +45,20 @@ map (name: ./. + "/${name}") (
 )
 "#;
 
-/// Changes, one of which may give the modules of a directory their place
-/// behind the host's own file; the model has to say which one does.
-pub fn candidates(
+/// Places, one of which may be behind the host's own file; the model has to say
+/// which one is.
+pub fn candidates(tree: &Tree, host: &Host, entry: &TreePath, directory: &TreePath) -> Vec<Place> {
+    let is_entry = |origin: &Origin| matches!(origin, Origin::File(path) if path == entry);
+    let own = host.modules.iter().find(|it| is_entry(&it.origin));
+    if own.is_some_and(|own| own.level > 0) {
+        return beside::places(tree, host, entry);
+    }
+    let lists = module_lists(tree, host, entry, directory);
+    lists.into_iter().map(Place::Modules).collect()
+}
+
+/// Changes that put all modules of a directory into a list of modules.
+fn module_lists(
     tree: &Tree,
     host: &Host,
     entry: &TreePath,
@@ -159,7 +184,7 @@ fn insertions(file: &TreePath, text: &str, directory: &TreePath) -> Vec<(String,
     found
 }
 
-/// The literal lists of a `++` chain.
+/// The literal lists of a `++` chain, below the scopes around it.
 fn lists(expr: &Expr) -> Vec<SyntaxNode> {
     match peel(expr.clone()) {
         Expr::List(list) => vec![list.syntax().clone()],
@@ -168,6 +193,8 @@ fn lists(expr: &Expr) -> Vec<SyntaxNode> {
             .flatten()
             .flat_map(lists)
             .collect(),
+        Expr::LetIn(node) => node.body().iter().flat_map(lists).collect(),
+        Expr::With(node) => node.body().iter().flat_map(lists).collect(),
         _ => Vec::new(),
     }
 }

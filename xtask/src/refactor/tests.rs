@@ -20,6 +20,7 @@ use crate::tree::{Tree, TreePath};
 
 mod entry;
 mod locals;
+mod place;
 mod sharing;
 
 /// Splits a fixture at its `#- /path` headers.
@@ -53,6 +54,7 @@ fn check(before: &str, expect: Expect) {
         position: Position::Head,
         auto_import: false,
         list: None,
+        beside: None,
         roles: &[],
         avoid: Default::default(),
     };
@@ -369,6 +371,7 @@ fn migrate(files: &str, hosts: &[&str]) -> (Tree, String) {
             host,
             grouping: Grouping::default(),
             namespace: None,
+            directory: None,
             accept_order_only: false,
         };
         let fleet = Fleet::load(&tree, &table, &cache);
@@ -615,6 +618,7 @@ fn nothing_that_the_author_wrote_is_lost() {
             position: Position::Head,
             auto_import: false,
             list: None,
+            beside: None,
             roles: &[],
             avoid: Default::default(),
         };

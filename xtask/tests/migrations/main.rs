@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_macros)]
 
 mod fleet;
+mod foreign;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,6 +72,7 @@ fn check(root: &Path, is_asked: impl Fn(usize, &str) -> bool) -> usize {
                 host: name,
                 grouping: Grouping::default(),
                 namespace: None,
+                directory: None,
                 accept_order_only: false,
             };
             let plan = migrate_host(&tree, &fleet, &request, &knowledge);

@@ -1,5 +1,6 @@
 //! How definitions are grouped, as the command line has it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use crate::process::Quoted;
 use crate::refactor::editable;
 use crate::refactor::group::Grouping;
 use crate::taxonomy::Taxonomy;
+use crate::tree::TreePath;
 
 /// How definitions are grouped into features.
 #[derive(Debug, Clone, Default, Args)]
@@ -34,6 +36,9 @@ pub(super) struct GroupingArguments {
     /// A grouping that `migrate plan HOST --edit` has written
     #[arg(long, value_name = "FILE")]
     grouping: Option<PathBuf>,
+    /// Directory of feature modules, from the root of the flake
+    #[arg(long, value_name = "DIR")]
+    modules_dir: Option<String>,
 }
 
 impl GroupingArguments {
@@ -50,6 +55,26 @@ impl GroupingArguments {
             });
         }
         Ok(taxonomy)
+    }
+
+    /// The directory of feature modules, if the command line or fleet.toml says
+    /// which.
+    pub(super) fn directory(&self, config: &Config) -> Result<Option<TreePath>, Failure> {
+        let Some(asked) = self.modules_dir.as_ref().or(config.modules_dir.as_ref()) else {
+            return Ok(None);
+        };
+        let inside = TreePath::new(asked).filter(|path| *path != TreePath::root());
+        inside.map(Some).ok_or_else(|| {
+            Problem::error(
+                "bad-directory",
+                format!(
+                    "{} is no directory inside of the flake",
+                    Quoted(OsStr::new(asked))
+                ),
+            )
+            .help("a path from the root of the flake, such as modules/features")
+            .into()
+        })
     }
 
     /// The grouping that was asked for.

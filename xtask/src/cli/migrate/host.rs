@@ -19,7 +19,7 @@ use crate::proof::{Judgement, compare};
 use crate::refactor::group::Grouping;
 use crate::refactor::migrate::{self, Knowledge, MigratePlan, MigrateRequest, migrate_host};
 use crate::taxonomy::Taxonomy;
-use crate::tree::Tree;
+use crate::tree::{Tree, TreePath};
 use crate::workspace::{Lock, Request, Workspace};
 
 #[derive(Debug, Default, Args)]
@@ -92,6 +92,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         reader: &reader,
         taxonomy: arguments.grouping.taxonomy(&config)?,
         grouping: arguments.grouping.grouping()?,
+        directory: arguments.grouping.directory(&config)?,
         config,
         judge: Judge::find_unless(arguments.no_nix, context, &workspace, &snapshot.tree)?,
     };
@@ -108,6 +109,7 @@ struct Job<'a> {
     reader: &'a Reader,
     taxonomy: Taxonomy,
     grouping: Grouping,
+    directory: Option<TreePath>,
     config: Config,
     judge: Option<Judge>,
 }
@@ -135,11 +137,8 @@ impl Job<'_> {
             let request = MigrateRequest {
                 host: name,
                 grouping: self.grouping.clone(),
-                namespace: self.reader.namespace(
-                    &self.config,
-                    tree,
-                    after.as_ref().map_or(&fleet, |(_, fleet)| fleet),
-                ),
+                namespace: self.config.namespace.clone(),
+                directory: self.directory.clone(),
                 accept_order_only: self.arguments.accept == Some(Accept::OrderOnly),
             };
             let plan = match &after {

@@ -22,7 +22,7 @@ use crate::refactor::editable;
 use crate::refactor::group::Grouping;
 use crate::refactor::migrate::{Knowledge, MigratePlan, MigrateRequest, migrate_host};
 use crate::taxonomy::Taxonomy;
-use crate::tree::Tree;
+use crate::tree::{Tree, TreePath};
 use crate::ui::{Align, Table};
 use crate::workspace::Workspace;
 
@@ -65,6 +65,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         fleet: &fleet,
         reader: &reader,
         taxonomy: arguments.grouping.taxonomy(&config)?,
+        directory: arguments.grouping.directory(&config)?,
         config,
     };
     let names: Vec<&str> = select(&fleet, &arguments.hosts)?
@@ -115,6 +116,7 @@ struct Job<'a> {
     fleet: &'a Fleet,
     reader: &'a Reader,
     taxonomy: Taxonomy,
+    directory: Option<TreePath>,
     config: Config,
 }
 
@@ -135,7 +137,8 @@ impl Job<'_> {
                 let request = MigrateRequest {
                     host: name,
                     grouping: grouping.clone(),
-                    namespace: self.reader.namespace(&self.config, self.tree, self.fleet),
+                    namespace: self.config.namespace.clone(),
+                    directory: self.directory.clone(),
                     accept_order_only: false,
                 };
                 let plan = migrate_host(self.tree, self.fleet, &request, &knowledge);

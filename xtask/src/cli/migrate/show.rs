@@ -157,6 +157,7 @@ fn placement_words(placement: Placement) -> &'static str {
         Placement::CompositionHead => "imported first",
         Placement::CompositionTail => "imported last",
         Placement::ModuleList => "listed beside the host",
+        Placement::ImportList => "imported beside the host",
         Placement::AutoImport => "auto-imported",
     }
 }

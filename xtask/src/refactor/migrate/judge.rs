@@ -1,18 +1,16 @@
 //! Proposals and what the proof says of them.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::{Knowledge, MigratePlan, Outcome, Placement};
 use crate::edit::{Change, ChangeSet};
-use crate::model::term::Key;
 use crate::model::{Fleet, Origin};
 use crate::proof::{self, Difference, HostVerdict, Judgement};
 use crate::refactor::anatomy::{Anatomy, ItemId};
 use crate::refactor::catalogue::Catalogue;
 use crate::refactor::compose::Position;
-use crate::refactor::emit;
 use crate::refactor::group::Groups;
 use crate::refactor::host::{self, Proposal, Request};
 use crate::refactor::placement;
@@ -63,6 +61,8 @@ pub(super) struct Judge<'a> {
     pub(super) catalogue: &'a Catalogue<'a>,
     pub(super) knowledge: &'a Knowledge<'a>,
     pub(super) accept_order_only: bool,
+    /// The host that is asked for, in a fleet of its own.
+    pub(super) alone: OnceCell<Fleet>,
     /// What was loaded last.
     pub(super) last: RefCell<Option<(ChangeSet, Rc<Fleet>)>>,
 }
@@ -87,9 +87,9 @@ impl Judge<'_> {
             if proposal.changes.is_empty() {
                 return Ok(self.proved(proposal, Vec::new(), request, &keep));
             }
-            let (after, verdicts) = self.judge(&proposal.changes);
+            let (after, verdicts) = self.judge(request.host, &proposal.changes);
             if !request.auto_import
-                && imports_itself(&after, request, &proposal.changes)
+                && after.is_some_and(|it| imports_itself(&it, request, &proposal.changes))
                 && self.arrive_unlisted(request, &proposal.changes)
             {
                 request.auto_import = true;
@@ -154,9 +154,10 @@ impl Judge<'_> {
         if proposal.changes.is_empty() {
             return Some(self.proved(proposal, Vec::new(), request, &keep));
         }
-        let (after, verdicts) = self.judge(&proposal.changes);
+        let (after, verdicts) = self.judge(request.host, &proposal.changes);
         let is_equal = self.bad(&verdicts).is_empty();
-        let arrives = !request.auto_import && imports_itself(&after, request, &proposal.changes);
+        let arrives = !request.auto_import
+            && after.is_some_and(|it| imports_itself(&it, request, &proposal.changes));
         (is_equal && !arrives).then(|| self.proved(proposal, verdicts, request, &keep))
     }
 
@@ -172,6 +173,7 @@ impl Judge<'_> {
             verdicts,
             placement: match (request.auto_import, request.position) {
                 _ if request.list.is_some() => Placement::ModuleList,
+                _ if request.beside.is_some() => Placement::ImportList,
                 (true, _) => Placement::AutoImport,
                 (false, Position::Head) => Placement::CompositionHead,
                 (false, Position::Tail) => Placement::CompositionTail,
@@ -192,7 +194,7 @@ impl Judge<'_> {
             &BTreeMap::new(),
         );
         let Ok(proposal) = proposal else { return false };
-        self.after(&proposal.changes)
+        self.host_after(request.host, &proposal.changes)
             .host(request.host)
             .is_some_and(|host| placement::stands_behind(host, request.entry, request.directory))
     }
@@ -221,10 +223,27 @@ impl Judge<'_> {
         fleet
     }
 
-    fn judge(&self, changes: &ChangeSet) -> (Rc<Fleet>, Vec<HostVerdict>) {
+    /// The fleet as it would be with nothing in it but one host.
+    fn host_after(&self, host: &str, changes: &ChangeSet) -> Fleet {
+        let tree = self.tree.with(changes);
+        Fleet::load_host(&tree, self.knowledge.table, self.knowledge.cache, host)
+    }
+
+    /// The judgement on the host itself, and only if that is good the one on all
+    /// hosts, with the fleet as it would be.
+    fn judge(&self, host: &str, changes: &ChangeSet) -> (Option<Rc<Fleet>>, Vec<HostVerdict>) {
+        let alone = self.alone.get_or_init(|| {
+            let (table, cache) = (self.knowledge.table, self.knowledge.cache);
+            Fleet::load_host(self.tree, table, cache, host)
+        });
+        let after = self.host_after(host, changes);
+        let verdicts = proof::compare(alone, &after, self.knowledge.table);
+        if !self.bad(&verdicts).is_empty() {
+            return (None, verdicts);
+        }
         let after = self.after(changes);
         let verdicts = proof::compare(self.fleet, &after, self.knowledge.table);
-        (after, verdicts)
+        (Some(after), verdicts)
     }
 
     fn bad<'v>(&self, verdicts: &'v [HostVerdict]) -> Vec<&'v Difference> {
@@ -235,71 +254,6 @@ impl Judge<'_> {
                 Judgement::Equal => false,
                 Judgement::OrderOnly => !self.accept_order_only,
                 Judgement::Unknown | Judgement::Different => true,
-            })
-            .collect()
-    }
-
-    /// The moved items that differences are about.
-    fn blame(&self, bad: &[&Difference], proposal: &Proposal) -> BTreeMap<ItemId, String> {
-        let mut blamed = BTreeMap::new();
-        for difference in bad {
-            let reason = match difference.judgement {
-                Judgement::OrderOnly => "the order of its definitions would change".to_owned(),
-                _ => difference.message.clone(),
-            };
-            let mut found: BTreeSet<ItemId> = BTreeSet::new();
-            for span in &difference.before {
-                if span.path != self.anatomy.path {
-                    continue;
-                }
-                for id in proposal.taken.keys() {
-                    let range = emit::node_range(&self.anatomy.items[*id].node);
-                    if range.start < span.end as usize && (span.start as usize) < range.end {
-                        found.insert(*id);
-                    }
-                }
-            }
-            if found.is_empty() {
-                found = self.items_at(&difference.path, proposal);
-            }
-            if found.is_empty() {
-                // Another host of a feature that had to change.
-                let files: BTreeSet<&str> = difference
-                    .before
-                    .iter()
-                    .chain(&difference.after)
-                    .filter_map(|span| span.path.file_name()?.strip_suffix(".nix"))
-                    .collect();
-                let of_these =
-                    |(id, name): (&ItemId, &String)| files.contains(name.as_str()).then_some(*id);
-                found = proposal.taken.iter().filter_map(of_these).collect();
-            }
-            for id in found {
-                blamed.entry(id).or_insert_with(|| reason.clone());
-            }
-        }
-        blamed
-    }
-
-    /// Moved items whose path lies on the way to, or below, another.
-    fn items_at(&self, path: &[Key], proposal: &Proposal) -> BTreeSet<ItemId> {
-        let names: Vec<&str> = path
-            .iter()
-            .map_while(|key| match key {
-                Key::Name(name) => Some(&**name),
-                Key::Term(_) => None,
-            })
-            .collect();
-        if names.is_empty() {
-            return BTreeSet::new();
-        }
-        proposal
-            .taken
-            .keys()
-            .copied()
-            .filter(|id| {
-                let own = &self.anatomy.items[*id].path;
-                own.iter().zip(&names).all(|(a, b)| a == b)
             })
             .collect()
     }
@@ -331,7 +285,7 @@ impl Judge<'_> {
             let reason = match attempt {
                 Ok(proposal) if proposal.changes.is_empty() => continue,
                 Ok(proposal) => {
-                    let (_, verdicts) = self.judge(&proposal.changes);
+                    let (_, verdicts) = self.judge(request.host, &proposal.changes);
                     match self.bad(&verdicts).first() {
                         None => continue,
                         Some(difference) => difference.message.clone(),
@@ -356,7 +310,7 @@ impl Judge<'_> {
         if proposal.changes.is_empty() {
             return Ok(self.proved(proposal, Vec::new(), request, &keep));
         }
-        let (_, verdicts) = self.judge(&proposal.changes);
+        let (_, verdicts) = self.judge(request.host, &proposal.changes);
         match self.bad(&verdicts).first() {
             None => Ok(self.proved(proposal, verdicts, request, &keep)),
             Some(difference) => Err(difference.message.clone()),

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::Placement;
 use super::judge::{Judge, Proved};
-use crate::edit::ChangeSet;
 use crate::refactor::compose::Position;
 use crate::refactor::host::Request;
+use crate::refactor::placement::Place;
 
 /// The placement that moves the most.
 ///
@@ -15,7 +15,7 @@ use crate::refactor::host::Request;
 pub(super) fn placed<'a>(
     judge: &mut Judge<'_>,
     asked: &mut Request<'a>,
-    candidates: &dyn Fn() -> Vec<ChangeSet>,
+    candidates: &dyn Fn() -> Vec<Place>,
 ) -> Result<Proved, String> {
     let mut listed = None;
     if !asked.auto_import {
@@ -52,19 +52,23 @@ pub(super) fn placed<'a>(
     found
 }
 
-/// The features in the list of modules that the host is made from, behind its
-/// own file.
+/// The features in the list that the host's own file is in, behind it.
 fn beside_the_host(
     judge: &mut Judge<'_>,
     asked: &Request<'_>,
-    candidates: &dyn Fn() -> Vec<ChangeSet>,
+    candidates: &dyn Fn() -> Vec<Place>,
 ) -> Option<Proved> {
-    for list in candidates() {
-        let mut asked = Request {
-            position: Position::Head,
-            auto_import: true,
-            list: Some(&list),
-            ..asked.clone()
+    for place in candidates() {
+        let mut asked = match &place {
+            Place::Modules(list) => Request {
+                auto_import: true,
+                list: Some(list),
+                ..asked.clone()
+            },
+            Place::Imports(beside) => Request {
+                beside: Some(beside),
+                ..asked.clone()
+            },
         };
         if judge.stands_behind(&asked)
             && let Ok(found) = judge.refine(&mut asked, BTreeMap::new())

@@ -60,6 +60,7 @@ fn a_machine_and_its_trial_share_their_file() {
         host: "a-vm",
         grouping: Grouping::default(),
         namespace: None,
+        directory: None,
         accept_order_only: false,
     };
     let knowledge = Knowledge {

@@ -1,0 +1,97 @@
+//! Where features go in fleets of other habits.
+
+use super::fixture;
+use crate::edit::Change;
+use crate::model::{Fleet, ParseCache};
+use crate::options::OptionTable;
+use crate::refactor::group::Grouping;
+use crate::refactor::migrate::{
+    Knowledge, MigratePlan, MigrateRequest, Outcome, Placement, migrate_host,
+};
+use crate::taxonomy::Taxonomy;
+use crate::tree::TreePath;
+
+const NGINX: &str = "  services.nginx = {\n    enable = true;\n    statusPage = true;\n    recommendedGzipSettings = true;\n    recommendedOptimisation = true;\n    recommendedProxySettings = true;\n    recommendedTlsSettings = true;\n    serverTokens = false;\n    appendConfig = \"a\";\n  };\n";
+
+fn plan(files: &str, directory: Option<&str>) -> MigratePlan {
+    let tree = fixture(files);
+    let (table, taxonomy) = (OptionTable::embedded(), Taxonomy::embedded());
+    let cache = ParseCache::default();
+    let fleet = Fleet::load(&tree, &table, &cache);
+    let request = MigrateRequest {
+        host: "a",
+        grouping: Grouping::default(),
+        namespace: None,
+        directory: directory.map(|it| TreePath::new(it).unwrap()),
+        accept_order_only: false,
+    };
+    let knowledge = Knowledge {
+        table: &table,
+        taxonomy: &taxonomy,
+        cache: &cache,
+    };
+    migrate_host(&tree, &fleet, &request, &knowledge)
+}
+
+/// The file of the only feature.
+fn place(files: &str, directory: Option<&str>) -> String {
+    let plan = plan(files, directory);
+    assert_eq!(plan.outcome, Outcome::Migrated, "{:?}", plan.kept);
+    let mut created = plan.changes.keys();
+    let nginx = created.find(|path| path.file_name() == Some("nginx.nix"));
+    nginx.unwrap().to_string()
+}
+
+fn flake(modules: &str) -> String {
+    format!(
+        "#- /flake.nix\n{{ outputs = {{ nixpkgs, ... }}: {{ nixosConfigurations.a = nixpkgs.lib.nixosSystem {{ modules = {modules}; }}; }}; }}\n#- /a.nix\n{{\n{NGINX}}}\n"
+    )
+}
+
+#[test]
+fn features_stand_where_modules_for_several_hosts_do() {
+    let one = "{ lib, ... }: { options.my.NAME.enable = lib.mkEnableOption \"x\"; }\n";
+    let module = |at: &str, name: &str| format!("#- /{at}\n{}", one.replace("NAME", name));
+    let in_modules = flake("[ ./a.nix ./modules/kubernetes/node.nix ./modules/web/cache.nix ]")
+        + &module("modules/kubernetes/node.nix", "node")
+        + &module("modules/web/cache.nix", "cache");
+    assert_eq!(place(&in_modules, None), "modules/features/nginx.nix");
+    let in_a_drawer = flake("[ ./a.nix ./shared/acme/x.nix ./shared/acme/y.nix ]")
+        + &module("shared/acme/x.nix", "x")
+        + &module("shared/acme/y.nix", "y");
+    assert_eq!(place(&in_a_drawer, None), "modules/features/nginx.nix");
+    assert_eq!(
+        place(&in_a_drawer, Some("nix/parts")),
+        "nix/parts/nginx.nix"
+    );
+}
+
+#[test]
+fn a_directory_that_is_read_as_a_whole_takes_files_only() {
+    let read = "[ ./a.nix ] ++ map (name: ./modules + \"/${name}\") (builtins.attrNames (builtins.readDir ./modules))";
+    let files = flake(read) + "#- /modules/x.nix\n{ services.fwupd.enable = true; }\n";
+    assert_eq!(place(&files, None), "modules/nginx.nix");
+}
+
+#[test]
+fn a_file_below_the_hosts_own_keeps_its_features_beside_it() {
+    let others = "  services.openssh.enable = true;\n  services.postgresql.enable = true;\n  services.fwupd.enable = true;\n  time.timeZone = \"UTC\";\n  services.printing.enable = true;\n  services.avahi.enable = true;\n";
+    let files = flake("[ ./host.nix ]").replace(NGINX, &format!("{NGINX}{others}"))
+        + "#- /host.nix\n{\n  imports = [ ./a.nix ./b.nix ];\n}\n"
+        + "#- /b.nix\n{ services.nginx.appendConfig = \"b\"; }\n";
+    let plan = plan(&files, None);
+    assert_eq!(
+        plan.placement,
+        Some(Placement::ImportList),
+        "{:?}",
+        plan.kept
+    );
+    let Change::Modify { contents, .. } = &plan.changes[&TreePath::new("host.nix").unwrap()] else {
+        panic!("host.nix is not modified")
+    };
+    let host = String::from_utf8_lossy(contents);
+    assert!(
+        host.contains("[ ./a.nix ./modules/features/nginx.nix ./b.nix ]"),
+        "{host}"
+    );
+}
