@@ -143,6 +143,67 @@ fn every_host_has_a_derivation() {
     assert!(failed.is_empty(), "{failed:?}");
 }
 
+/// Migrates all hosts of a flake in one run, and lists those that are not equal by
+/// definitions and by derivation.
+fn unequal(source: &Path) -> (usize, Vec<String>) {
+    let directory = tempfile::tempdir().unwrap();
+    let tree = directory.path().join("tree");
+    let git = |arguments: &[&str]| {
+        let identity = ["-c", "user.name=t", "-c", "user.email=t@host.example"];
+        let mut git = Command::new("git");
+        git.arg("-C").arg(&tree).args(identity).args(arguments);
+        assert!(git.output().unwrap().status.success(), "{arguments:?}");
+    };
+    fs::create_dir(&tree).unwrap();
+    for entry in fs::read_dir(source).unwrap() {
+        let entry = entry.unwrap();
+        if !["target", ".git"].contains(&entry.file_name().to_str().unwrap()) {
+            let mut copy = Command::new("cp");
+            copy.arg("-R").arg(entry.path()).arg(&tree);
+            assert!(copy.status().unwrap().success());
+        }
+    }
+    git(&["init", "--quiet", "--initial-branch=main"]);
+    git(&["add", "--all"]);
+    git(&["commit", "--quiet", "--message", "first"]);
+    let xtask = |arguments: &[&str]| {
+        let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        xtask.arg("--repo").arg(&tree).args(arguments).arg("--json");
+        let output = xtask.output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        let json: serde_json::Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|why| panic!("{why}: {error}"));
+        json["hosts"].as_array().unwrap().clone()
+    };
+    let name = |host: &serde_json::Value| host["name"].as_str().unwrap().to_owned();
+    let names: Vec<String> = xtask(&["inventory"]).iter().map(name).collect();
+    let mut arguments = vec!["migrate", "host"];
+    arguments.extend(names.iter().map(String::as_str));
+    arguments.extend(["--offline", "--dry-run"]);
+    let hosts = xtask(&arguments);
+    let is_unequal = |host: &&serde_json::Value| {
+        let proof = &host["proof"];
+        host["outcome"] != "migrated"
+            || proof["definitions"] != "equal"
+            || proof["derivation"] != "equal"
+    };
+    let unequal = hosts.iter().filter(is_unequal);
+    (hosts.len(), unequal.map(|it| it.to_string()).collect())
+}
+
+/// Both judgements agree on what the refactoring makes of a whole fleet.
+#[test]
+fn whole_fleets_migrate_equal_by_definitions_and_by_derivation() {
+    if need::need_nix().is_none() {
+        return;
+    }
+    for source in [root(), root().join("tests/fixtures/legacy")] {
+        let (hosts, unequal) = unequal(&source);
+        assert_eq!(hosts, 17, "{}", source.display());
+        assert!(unequal.is_empty(), "{}: {unequal:#?}", source.display());
+    }
+}
+
 #[test]
 fn a_changed_definition_is_another_derivation() {
     let Some(fleet) = Fleet::new() else { return };
