@@ -147,6 +147,49 @@ fn results_are_kept_only_where_nothing_else_can_change_them() {
     assert!(!kept.exists());
 }
 
+/// Hosts that a function of an input makes are found with Nix; without an answer the
+/// directories say what is likely.
+#[test]
+fn hosts_out_of_the_models_sight_are_named_by_nix() {
+    if common::need::need_nix().is_none() {
+        return;
+    }
+    let repository = Repository::new(&[
+        (
+            "flake.nix",
+            "{ inputs.framework.url = \"path:/nowhere\"; \
+             outputs = { framework, ... }: framework.lib.mkFlake { src = ./.; }; }\n",
+        ),
+        ("hosts/web/default.nix", "{ }\n"),
+        ("hosts/gone/default.nix", "{ }\n"),
+    ]);
+    let input = repository.outside().join("framework");
+    std::fs::create_dir(&input).unwrap();
+    let flake = "{ outputs = { self }: { lib.mkFlake = _: { nixosConfigurations = { web = throw \"x\"; mail = throw \"x\"; }; }; }; }";
+    std::fs::write(input.join("flake.nix"), flake).unwrap();
+    let inventory = |place: &std::path::Path| {
+        let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(["inventory", "--json", "--repo"])
+            .arg(repository.root())
+            .arg("--override-input")
+            .arg(format!("framework={}", place.display()))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let name = |host: &Value| {
+            assert!(host["not_followed"].is_string(), "{host}");
+            host["name"].as_str().unwrap().to_owned()
+        };
+        let hosts = json["hosts"].as_array().unwrap();
+        hosts.iter().map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(inventory(&input), ["mail", "web"]);
+    let empty = repository.outside().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    assert_eq!(inventory(&empty), ["gone", "web"]);
+}
+
 #[test]
 fn all_of_it_with_a_newer_nix() {
     common::need::again_with_newer_nix("all_of_it_with_a_newer_nix");

@@ -4,11 +4,15 @@ use clap::{Args, ValueEnum};
 
 use super::context::Context;
 use super::fleet::Reader;
+use super::nix::Setup;
 use super::outcome::{Failure, Outcome};
+use crate::engine::names::host_names;
 use crate::inventory::{self, Inventory};
 use crate::problem::Problem;
 use crate::taxonomy::Taxonomy;
+use crate::tree::Tree;
 use crate::ui::{Align, Table};
+use crate::workspace::Workspace;
 
 /// How to show the hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -33,6 +37,9 @@ pub(super) struct Arguments {
     /// How to show the hosts
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
+    /// Do not ask Nix for the hosts that could not be followed, even if it is there
+    #[arg(long)]
+    no_nix: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, Failure> {
@@ -47,6 +54,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
     let mut inventory = Inventory::take(&fleet, tree, &taxonomy, &config);
     drop(task);
     inventory.problems.append(&mut found);
+    let is_hidden = |problem: &Problem| problem.code == "hosts-not-followed";
+    if !arguments.no_nix && inventory.problems.iter().any(is_hidden) {
+        ask_nix(&mut inventory, context, &workspace, tree);
+    }
     context.ui.problems(&inventory.problems, Some(tree));
     if context.ui.is_json() {
         context.ui.document(&inventory);
@@ -66,11 +77,25 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
     })
 }
 
+/// Hosts that are made out of the model's sight, from Nix, if it is there and can.
+fn ask_nix(inventory: &mut Inventory, context: &Context, workspace: &Workspace, tree: &Tree) {
+    let Ok(setup) = Setup::find(context, workspace, tree) else {
+        return;
+    };
+    match host_names(&setup.nix, &setup.stand, &setup.inputs, tree) {
+        Ok(names) => inventory.reconcile(&names),
+        Err(problem) => inventory.problems.push(Problem::note(
+            "hosts-not-named",
+            format!("Nix cannot name the hosts either: {}", problem.message),
+        )),
+    }
+}
+
 fn show(
     format: Format,
     inventory: &Inventory,
     context: &Context,
-    tree: &crate::tree::Tree,
+    tree: &Tree,
 ) -> Result<(), Failure> {
     let text = match format {
         Format::Table => {

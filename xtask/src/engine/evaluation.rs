@@ -205,7 +205,7 @@ fn plain(text: String) -> Refusal {
 }
 
 /// No long waits for a network that is not there.
-fn prompt(invocation: Invocation) -> Invocation {
+pub(super) fn prompt(invocation: Invocation) -> Invocation {
     invocation
         .args(["--option", "connect-timeout", "10"])
         .args(["--option", "download-attempts", "2"])

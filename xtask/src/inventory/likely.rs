@@ -1,10 +1,12 @@
 //! Hosts that a flake makes out of the model's sight, by the directories that people
-//! keep their hosts in. Nothing is claimed of them but that they seem to be there.
+//! keep their hosts in and by what Nix says. Nothing is claimed of them but that they
+//! are there.
 
 use std::collections::BTreeSet;
 
-use super::HostEntry;
+use super::{HostEntry, Inventory};
 use crate::model::Fleet;
+use crate::problem::Problem;
 use crate::tree::{Tree, TreePath};
 
 /// Last names of directories that hold one host an entry.
@@ -68,6 +70,48 @@ pub(super) fn hosts(fleet: &Fleet, tree: &Tree) -> Vec<HostEntry> {
         });
     }
     found
+}
+
+impl Inventory {
+    /// Takes in the hosts that Nix has named: what is only likely is then certain or
+    /// gone, and where Nix and the model see different hosts, that is said.
+    pub fn reconcile(&mut self, names: &[String]) {
+        let is_named = |entry: &HostEntry| names.contains(&entry.name);
+        let strangers: Vec<String> = self
+            .hosts
+            .iter()
+            .filter(|entry| entry.not_followed.is_none() && !is_named(entry))
+            .map(|entry| entry.name.clone())
+            .collect();
+        if !strangers.is_empty() {
+            self.problems.push(
+                Problem::warning(
+                    "hosts-differ",
+                    format!("Nix does not see these hosts: {}", strangers.join(", ")),
+                )
+                .help("flake.nix was not understood as Nix does; please report it"),
+            );
+        }
+        self.hosts
+            .retain(|entry| entry.not_followed.is_none() || is_named(entry));
+        const WHY: &str = "Nix names it; the flake makes it in a way that is not followed";
+        for name in names {
+            match self.hosts.iter_mut().find(|entry| entry.name == *name) {
+                Some(entry) if entry.module_files.is_empty() => {
+                    if entry.not_followed.is_some() {
+                        entry.not_followed = Some(WHY.to_owned());
+                    }
+                }
+                Some(_) => {}
+                None => self.hosts.push(HostEntry {
+                    name: name.clone(),
+                    not_followed: Some(WHY.to_owned()),
+                    ..HostEntry::default()
+                }),
+            }
+        }
+        self.hosts.sort_by(|a, b| a.name.cmp(&b.name));
+    }
 }
 
 /// `hosts/NAME/default.nix`, `systems/PLATFORM/NAME/default.nix`: name and directory.
