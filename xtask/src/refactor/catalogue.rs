@@ -6,6 +6,41 @@ use crate::options::{OptionTable, OptionType, PathKind, View};
 use crate::taxonomy::{Class, Taxonomy, derived_feature};
 use crate::tree::TreePath;
 
+/// Parts of any desktop: they do not say what a machine is for.
+const PERIPHERAL: [&str; 9] = [
+    "audio",
+    "bluetooth",
+    "browsers",
+    "display-manager",
+    "fonts",
+    "input",
+    "input-method",
+    "night-light",
+    "theme",
+];
+
+/// Features that gather what belongs to many concerns.
+const COLLECTIONS: [&str; 15] = [
+    "base",
+    "documentation",
+    "environment",
+    "firewall",
+    "kernel-tuning",
+    "logging",
+    "networking",
+    "nix-settings",
+    "packages",
+    "secrets",
+    "services",
+    "shell",
+    "systemd",
+    "tmpfiles",
+    "users",
+];
+
+/// Features whose parts say what a machine is for.
+const PURPOSES: [&str; 3] = ["services", "desktop", "laptop"];
+
 /// The option table, the taxonomy and what the host itself declares.
 #[derive(Clone, Copy)]
 pub struct Catalogue<'a> {
@@ -114,6 +149,20 @@ impl<'a> Catalogue<'a> {
     pub fn near(&self, feature: &str) -> &'a [String] {
         let known = self.taxonomy.feature(feature);
         known.map_or(&[], |feature| feature.near.as_slice())
+    }
+
+    /// Whether a feature says what a machine is for: services, and what nobody
+    /// has heard of.
+    pub fn is_purpose(&self, feature: &str) -> bool {
+        let mut above = self.taxonomy.lineage(feature).skip(1);
+        let is_known = self.taxonomy.feature(feature).is_some();
+        !PERIPHERAL.contains(&feature) && (!is_known || above.any(|it| PURPOSES.contains(&it)))
+    }
+
+    /// Whether a feature gathers settings of a kind that any machine has, which
+    /// have nothing to do with each other: packages, ports, accounts.
+    pub fn is_collection(&self, feature: &str) -> bool {
+        COLLECTIONS.contains(&feature)
     }
 
     /// How many features stand above a feature.

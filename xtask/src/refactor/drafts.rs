@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::anatomy::{Anatomy, ItemId};
 use super::catalogue::Catalogue;
 use super::emit::{self, Draft, Form};
-use super::group::{Groups, MIN_LINES, feature_name};
+use super::group::{Group, Groups, LARGE, MIN_LINES, feature_name, role_feature};
 use super::host::Request;
 use super::identity;
 use super::locals::Names;
@@ -42,18 +42,8 @@ pub(super) fn drafts(
     planner.drafts
 }
 
-/// Parts of any desktop: they do not say what a machine is for.
-const PERIPHERAL: [&str; 9] = [
-    "audio",
-    "bluetooth",
-    "browsers",
-    "display-manager",
-    "fonts",
-    "input",
-    "input-method",
-    "night-light",
-    "theme",
-];
+/// Words in the name of what a machine is there for, at most.
+const PURPOSE_WORDS: usize = 2;
 
 /// What a group is called and what it holds.
 type Pending = BTreeMap<String, BTreeSet<ItemId>>;
@@ -81,9 +71,13 @@ impl Planner<'_> {
             pending.insert(name.clone(), group.items.clone());
         }
         loop {
-            let next = pending
-                .keys()
-                .max_by_key(|name| (self.catalogue.depth(name), Reverse(*name)));
+            let next = pending.keys().max_by_key(|name| {
+                (
+                    !self.is_role(name),
+                    self.catalogue.depth(name),
+                    Reverse(*name),
+                )
+            });
             let Some((name, items)) = next.cloned().and_then(|name| pending.remove_entry(&name))
             else {
                 break;
@@ -104,13 +98,14 @@ impl Planner<'_> {
                 self.leave(&name, left, reason, is_on, &mut pending);
                 continue;
             }
-            let is_asked = (self.groups.features.get(&name)).is_some_and(|group| group.asked);
-            if self.size(&items) < self.min_lines() && !is_asked {
+            let is_wanted = |group: &Group| group.asked || group.shared;
+            let is_wanted = (self.groups.features.get(&name)).is_some_and(is_wanted);
+            if self.size(&items) < self.min_lines() && !is_wanted {
                 let reason = format!("too little for a feature of its own ({name})");
                 self.leave(&name, items, reason, false, &mut pending);
                 continue;
             }
-            let draft = self.feature(&name, self.catalogue.description(&name), file, items);
+            let draft = self.feature(&name, self.description(&name), file, items);
             self.drafts.push(draft);
         }
         self.drafts.sort_by(|a, b| a.name.cmp(&b.name));
@@ -131,11 +126,14 @@ impl Planner<'_> {
         let grouping = self.request.grouping;
         let is_asked = (self.groups.features.get(name)).is_some_and(|group| group.asked);
         let parent = self
-            .catalogue
-            .parent(name, &first.path)
-            .map(|parent| feature_name(parent, &grouping.reserved))
+            .role_for(name, &items)
+            .or_else(|| {
+                let parent = self.catalogue.parent(name, &first.path)?;
+                Some(feature_name(parent, &grouping.reserved))
+            })
             .filter(|parent| parent != name && !grouping.except.contains(parent))
-            .filter(|_| !is_settled && !is_asked && grouping.only.is_empty());
+            .filter(|_| !is_settled && !is_asked && !self.is_role(name))
+            .filter(|_| grouping.only.is_empty());
         match parent {
             Some(parent) => pending.entry(parent).or_default().extend(items),
             None => {
@@ -143,6 +141,35 @@ impl Planner<'_> {
                     self.keep.insert(id, reason.clone());
                 }
             }
+        }
+    }
+
+    /// The feature of what the machine is for.
+    fn role(&self) -> Option<String> {
+        let grouping = self.request.grouping;
+        let role = grouping.role.as_ref()?;
+        let names = self.groups.features.keys();
+        Some(role_feature(names, role, &grouping.reserved))
+    }
+
+    fn is_role(&self, name: &str) -> bool {
+        self.role().is_some_and(|role| role == name)
+    }
+
+    /// The role takes what is left of a concern that any machine has, unless that
+    /// is enough for a variant.
+    fn role_for(&self, name: &str, items: &BTreeSet<ItemId>) -> Option<String> {
+        let is_small = self.size(items) < LARGE || name == "base";
+        let role = self.role().filter(|role| role != name)?;
+        (is_small && self.catalogue.is_collection(name)).then_some(role)
+    }
+
+    fn description(&self, name: &str) -> String {
+        match &self.request.grouping.role {
+            Some(role) if self.is_role(name) && self.catalogue.taxonomy.feature(name).is_none() => {
+                format!("settings of hosts in the role {role}")
+            }
+            _ => self.catalogue.description(name),
         }
     }
 
@@ -211,21 +238,12 @@ impl Planner<'_> {
     fn purposes(&self) -> Vec<(String, String)> {
         let roles = self.request.roles.iter();
         let stated = roles.map(|role| (role.clone(), format!("of hosts in the role {role}")));
-        let taxonomy = self.catalogue.taxonomy;
-        let is_purpose = |name: &str| {
-            let above: Vec<&str> = taxonomy.lineage(name).skip(1).collect();
-            let is_known = taxonomy.feature(name).is_some();
-            !PERIPHERAL.contains(&name)
-                && (!is_known
-                    || ["services", "desktop", "laptop"]
-                        .iter()
-                        .any(|it| above.contains(it)))
-        };
         let mut own: Vec<(usize, &String)> = self
             .groups
             .features
             .iter()
-            .filter(|(name, _)| is_purpose(name))
+            .filter(|(name, _)| self.catalogue.is_purpose(name))
+            .filter(|(name, _)| name.split('-').count() <= PURPOSE_WORDS)
             .filter(|(name, _)| {
                 self.file(name)
                     .is_some_and(|file| self.tree.entry(&file).is_none())

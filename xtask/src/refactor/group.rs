@@ -7,9 +7,12 @@ use super::catalogue::Catalogue;
 use super::reindent::Lines;
 use crate::taxonomy::Class;
 
+mod common;
 mod oversize;
 mod purpose;
 mod small;
+
+pub use common::{LARGE, role_feature};
 
 /// How the user wants definitions to be grouped.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +29,8 @@ pub struct Grouping {
     pub min_lines: Option<usize>,
     /// Names that no feature may have: those of hosts.
     pub reserved: Vec<String>,
+    /// What the machine is for: names what it alone has of other concerns.
+    pub role: Option<String>,
 }
 
 /// What definitions are asked to go to that shall stay.
@@ -41,6 +46,8 @@ pub struct Group {
     pub items: BTreeSet<ItemId>,
     /// Whether the user asked for it by name.
     pub asked: bool,
+    /// Whether other hosts define it alike: then it may be small.
+    pub shared: bool,
 }
 
 impl Group {
@@ -125,7 +132,9 @@ pub fn group(
         groups.features.entry(name).or_default().items.insert(id);
     }
     join_bundles(anatomy, catalogue, &mut groups);
+    let parted = common::part(anatomy, catalogue, wanted, exists, &mut groups);
     small::join(anatomy, catalogue, wanted, exists, &mut groups);
+    common::gather(anatomy, catalogue, wanted, exists, &mut groups, parted);
     oversize::part(anatomy, catalogue, wanted, exists, &mut groups);
     let chosen = |name: &str| {
         (wanted.only.is_empty() || wanted.only.iter().any(|it| it == name))
@@ -210,8 +219,17 @@ fn join_bundles(anatomy: &Anatomy, catalogue: &Catalogue<'_>, groups: &mut Group
 /// A name in kebab case that no host has.
 pub fn feature_name(name: &str, reserved: &[String]) -> String {
     let mut kebab = String::new();
-    for c in name.chars() {
-        if c.is_ascii_uppercase() && kebab.ends_with(|last: char| last.is_ascii_lowercase()) {
+    let letters: Vec<char> = name.chars().collect();
+    for (at, &c) in letters.iter().enumerate() {
+        // `allowedTCPPorts` is three words, and so is `TCPPortRange`.
+        let before = at.checked_sub(1).and_then(|at| letters.get(at));
+        let starts_word = c.is_ascii_uppercase()
+            && before.is_some_and(|before| {
+                before.is_ascii_lowercase()
+                    || before.is_ascii_uppercase()
+                        && letters.get(at + 1).is_some_and(char::is_ascii_lowercase)
+            });
+        if starts_word && !kebab.ends_with('-') {
             kebab.push('-');
         }
         if c.is_ascii_alphanumeric() {

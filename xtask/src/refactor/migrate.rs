@@ -317,6 +317,7 @@ fn pass_in(
         .reserved
         .extend(fleet.hosts.iter().map(|host| host.name.clone()));
     let roles = host::roles(tree, &entry);
+    grouping.role = roles.first().cloned();
     let mut asked = Request {
         host: &host.name,
         entry: &entry,

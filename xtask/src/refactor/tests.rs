@@ -260,10 +260,6 @@ in
 
               boot.kernelModules = [ "x" ];
 
-              ##########
-              ## Rest
-              ##########
-
               fileSystems."/".device = helper domain;
             }
             #- /modules/features/foo.nix
@@ -279,6 +275,9 @@ in
               options.features.foo.enable = lib.mkEnableOption "foo";
 
               config = lib.mkIf config.features.foo.enable {
+                ##########
+                ## Rest
+                ##########
                 services.foo.domain = "${domain}";
               };
             }

@@ -1,5 +1,6 @@
 //! Comments that leave with a definition without being attached to it.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use rowan::ast::AstNode;
@@ -19,7 +20,8 @@ impl Carver<'_> {
                 .iter()
                 .zip(&gone)
                 .all(|(other, gone)| other.section != slot.section || *gone);
-            if section_gone
+            let leaves = section_gone || gone[at] && !self.is_about_what_stays(block, at, &gone);
+            if leaves
                 && !slot.headers.is_empty()
                 && let Some(owner) = first_item(&block.entries[at])
             {
@@ -56,6 +58,30 @@ impl Carver<'_> {
                 }
             }
         }
+    }
+
+    /// Whether what stays of the section that begins at a slot has to do with
+    /// what goes of it: then its header stays, too.
+    fn is_about_what_stays(&self, block: &Block, first: usize, gone: &[bool]) -> bool {
+        let section = block.slots.slots.get(first).map(|slot| slot.section);
+        let (mut goes, mut stays) = (BTreeSet::new(), BTreeSet::new());
+        for ((slot, entry), gone) in block.slots.slots.iter().zip(&block.entries).zip(gone) {
+            if Some(slot.section) != section {
+                continue;
+            }
+            let items = match entry {
+                Entry::Leaf(id) => *id..*id + 1,
+                Entry::Group { items, .. } => items.clone(),
+                Entry::Frame => continue,
+            };
+            let items = items.filter_map(|id| Some((id, self.anatomy.items.get(id)?)));
+            for (id, item) in items {
+                let is_gone = *gone || self.moved.contains(&id);
+                let words = if is_gone { &mut goes } else { &mut stays };
+                words.extend(subjects(&item.path));
+            }
+        }
+        !goes.is_disjoint(&stays)
     }
 
     /// Comments at the end of a set that is split up and goes follow its last
@@ -100,4 +126,23 @@ impl Carver<'_> {
             .map(|path| static_path(&path).0)
             .collect()
     }
+}
+
+/// Names in a path that say what it is about, and not what kind of thing it is.
+fn subjects(path: &[String]) -> impl Iterator<Item = String> {
+    const KINDS: [&str; 8] = [
+        "config",
+        "enable",
+        "file",
+        "interfaces",
+        "secrets",
+        "services",
+        "settings",
+        "system",
+    ];
+    path.iter()
+        .skip(1)
+        .flat_map(|name| name.split(|c: char| !c.is_ascii_alphanumeric()))
+        .map(str::to_ascii_lowercase)
+        .filter(|word| word.len() > 2 && !KINDS.contains(&word.as_str()))
 }

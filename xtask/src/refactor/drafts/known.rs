@@ -48,7 +48,9 @@ impl Known<'_> {
         // and leaves too little for a file.
         let is_worth_it = |adapted: &Adaptation| {
             let (all, taken) = (planner.size(&items), planner.size(&adapted.taken));
+            let rest = items.difference(&adapted.taken).copied().collect();
             planner.purposes.is_empty()
+                || planner.role_for(self.name, &rest).is_some()
                 || all < MIN_LINES
                 || taken * 2 >= all
                 || all - taken >= MIN_LINES
@@ -61,7 +63,7 @@ impl Known<'_> {
             let draft = existing(self.name, description.clone(), self.file.clone(), adapted);
             planner.drafts.push(draft);
         }
-        if planner.size(&items) < MIN_LINES {
+        if planner.size(&items) < MIN_LINES || planner.role_for(self.name, &items).is_some() {
             return items;
         }
         self.variants(planner, &description, &mut items);
@@ -116,14 +118,21 @@ impl Known<'_> {
             .flat_map(|(purpose, whose)| (2..10).map(move |n| (format!("{purpose}-{n}"), whose)));
         for (purpose, whose) in plain.chain(others) {
             let reserved = &planner.request.grouping.reserved;
-            let name = feature_name(&format!("{}-{purpose}", self.name), reserved);
-            let is_named_so = self.name.split('-').any(|part| part == purpose);
+            let name = match purpose.strip_prefix(self.name) {
+                // A role's own feature for another machine of that role.
+                Some(rest) => feature_name(&format!("{}{rest}", self.name), reserved),
+                None => feature_name(&format!("{}-{purpose}", self.name), reserved),
+            };
+            let is_named_so = name == self.name || self.name.split('-').any(|part| part == purpose);
             let file = planner.file(&name).filter(|file| {
                 let is_drafted = planner.drafts.iter().any(|draft| draft.file == *file);
                 !is_named_so && !is_drafted && planner.tree.entry(file).is_none()
             });
             if let Some(file) = file {
-                let description = format!("{description} {whose}");
+                let description = match planner.is_role(self.name) {
+                    true => planner.description(self.name),
+                    false => format!("{description} {whose}"),
+                };
                 let draft = planner.feature(&name, description, file, std::mem::take(items));
                 planner.drafts.push(draft);
                 return;

@@ -12,6 +12,9 @@ use crate::refactor::carve::Piece;
 /// The conventional order of module arguments.
 pub(super) const FORMALS: [&str; 5] = ["config", "options", "lib", "pkgs", "modulesPath"];
 
+/// Columns of a line, at most, as nixfmt has it.
+const WIDTH: usize = 100;
+
 pub(super) fn indent_more(text: &str) -> String {
     text.replace('\n', "\n  ")
 }
@@ -70,14 +73,22 @@ pub fn format_formals(entries: &[String], wide: bool) -> String {
 pub(super) fn declarations(draft: &Draft, namespace: &str, text: &mut String) {
     let enable = format!("lib.mkEnableOption \"{}\";\n", escape(&draft.description));
     if draft.options.is_empty() {
-        text.push_str(&format!(
-            "  options.{namespace}.{}.enable = {enable}",
-            draft.name
-        ));
+        let name = format!("  options.{namespace}.{}.enable =", draft.name);
+        let between = if name.len() + enable.len() > WIDTH {
+            "\n    "
+        } else {
+            " "
+        };
+        text.push_str(&format!("{name}{between}{enable}"));
         return;
     }
     text.push_str(&format!("  options.{namespace}.{} = {{\n", draft.name));
-    text.push_str(&format!("    enable = {enable}"));
+    let between = if enable.len() + 13 > WIDTH {
+        "\n      "
+    } else {
+        " "
+    };
+    text.push_str(&format!("    enable ={between}{enable}"));
     for option in &draft.options {
         text.push('\n');
         text.push_str(&option_text(option, 4));

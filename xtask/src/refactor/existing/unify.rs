@@ -15,7 +15,7 @@ use crate::refactor::catalogue::Catalogue;
 use crate::refactor::comments::span;
 use crate::refactor::emit::OptionDecl;
 use crate::refactor::identity::dedented;
-use crate::refactor::leaves::Leaf;
+use crate::refactor::leaves::{Leaf, plain_entries};
 use crate::refactor::option;
 use crate::refactor::reindent::Lines;
 
@@ -36,14 +36,33 @@ pub(super) struct Work<'a> {
 /// Lines of a value that a host sets as an option of a feature, at most.
 const MAX_VALUE_LINES: usize = 5;
 
+/// Values inside of a list that become options, at most.
+const MAX_INSIDE: usize = 2;
+
 /// How two leaves of one path go together.
 pub(super) enum Match {
     Equal,
     /// The feature reads this option there.
     Option(String),
-    /// These values have to become an option of this type.
-    Differs(String, SyntaxNode, SyntaxNode),
+    /// Equal but for these parts.
+    Differs(Vec<Part>),
     No,
+}
+
+/// A part of a value that the host has to say.
+pub(super) enum Part {
+    /// The feature reads this option there; the host's value.
+    Option(String, SyntaxNode),
+    /// It has to become an option.
+    Difference(Difference),
+}
+
+/// A value of the feature for which the host has another one.
+pub(super) struct Difference {
+    path: Vec<String>,
+    type_text: String,
+    old: SyntaxNode,
+    new: SyntaxNode,
 }
 
 impl<'a> Work<'a> {
@@ -98,16 +117,81 @@ impl<'a> Work<'a> {
         let Some((a, b)) = self.below_properties(a, b) else {
             return Match::No;
         };
-        let expected = self.catalogue.value_type(&own.path);
-        let types = (
-            option::type_text(expected.as_ref(), &a),
-            option::type_text(expected.as_ref(), &b),
-        );
-        match types {
-            // A long value that the host says itself is no gain.
-            _ if lines_of(&b) > MAX_VALUE_LINES => Match::No,
-            (Some(left), Some(right)) if left == right => Match::Differs(left, a, b),
-            _ => Match::No,
+        let mut inside = Vec::new();
+        if is_list_of_sets(&a)
+            && self.inside(&own.path, &a, &b, &mut inside).is_some()
+            && (1..=MAX_INSIDE).contains(&inside.len())
+        {
+            return Match::Differs(inside);
+        }
+        let difference = self.difference(&own.path, &a, &b);
+        difference.map_or(Match::No, |it| Match::Differs(vec![Part::Difference(it)]))
+    }
+
+    /// Two values as an option.
+    fn difference(&self, path: &[String], a: &SyntaxNode, b: &SyntaxNode) -> Option<Difference> {
+        let expected = self.catalogue.value_type(path);
+        let type_text = option::type_text(expected.as_ref(), a)?;
+        let same = option::type_text(expected.as_ref(), b)? == type_text;
+        // A long value that the host says itself is no gain.
+        (same && lines_of(b) <= MAX_VALUE_LINES).then(|| Difference {
+            path: path.to_vec(),
+            type_text,
+            old: a.clone(),
+            new: b.clone(),
+        })
+    }
+
+    /// What differs inside of two lists of sets that are alike but for some
+    /// values.
+    fn inside(
+        &self,
+        path: &[String],
+        a: &SyntaxNode,
+        b: &SyntaxNode,
+        found: &mut Vec<Part>,
+    ) -> Option<()> {
+        if let Some(name) = self.feature.option_read(a) {
+            found.push(Part::Option(name, b.clone()));
+            return (!option::is_property(b)).then_some(());
+        }
+        let spelt = canonical(&self.feature.anatomy, a);
+        if spelt.is_some() && spelt == canonical(self.host, b) {
+            return Some(());
+        }
+        let (left, right) = (Expr::cast(a.clone())?, Expr::cast(b.clone())?);
+        match (peel(left), peel(right)) {
+            (Expr::List(left), Expr::List(right)) => {
+                let (left, right): (Vec<_>, Vec<_>) =
+                    (left.items().collect(), right.items().collect());
+                let pairs = left.iter().zip(&right);
+                let is_of_sets = pairs.clone().all(|(a, b)| is_set(a) && is_set(b));
+                if left.len() != right.len() || !is_of_sets {
+                    found.push(Part::Difference(self.difference(path, a, b)?));
+                    return Some(());
+                }
+                pairs
+                    .into_iter()
+                    .try_for_each(|(a, b)| self.inside(path, a.syntax(), b.syntax(), found))
+            }
+            (Expr::AttrSet(left), Expr::AttrSet(right)) => {
+                let (left, right) = (plain_entries(&left)?, plain_entries(&right)?);
+                if left.len() != right.len() {
+                    return None;
+                }
+                for (names, _, a) in &left {
+                    let (_, _, b) = right.iter().find(|(other, _, _)| other == names)?;
+                    let path: Vec<String> = path.iter().chain(names).cloned().collect();
+                    self.inside(&path, a.syntax(), b.syntax(), found)?;
+                }
+                Some(())
+            }
+            _ if option::is_property(a) || option::is_property(b) => None,
+            _ if self.catalogue.names_machine(path) => None,
+            _ => {
+                found.push(Part::Difference(self.difference(path, a, b)?));
+                Some(())
+            }
         }
     }
 
@@ -164,30 +248,36 @@ impl<'a> Work<'a> {
     fn pair(&mut self, own: &Leaf, theirs: &Leaf) -> Option<()> {
         match self.compare(own, theirs) {
             Match::Equal => self.shared += 1,
-            Match::Option(name) => {
-                let value = theirs.value.as_ref()?;
-                let default = self
-                    .feature
-                    .declaration
-                    .defaults
-                    .get(&name)
-                    .cloned()
-                    .flatten();
-                if default.is_none() || default != canonical(self.host, value) {
-                    self.set(&name, value);
+            Match::Option(name) => self.set_option(&name, theirs.value.as_ref()?),
+            Match::Differs(parts) => {
+                for part in parts {
+                    let it = match part {
+                        Part::Option(name, value) => {
+                            self.set_option(&name, &value);
+                            continue;
+                        }
+                        Part::Difference(it) => it,
+                    };
+                    let default = self.feature.expression(&it.old);
+                    let name = self.declare(&it.path, it.type_text, Some(default));
+                    self.replace(span(it.old.text_range()), self.feature.read_of(&name));
+                    self.set(&name, &it.new);
+                    self.changes += 1;
                 }
-                self.shared += 1;
-            }
-            Match::Differs(type_text, old, new) => {
-                let default = self.feature.expression(&old);
-                let name = self.declare(&own.path, type_text, Some(default));
-                self.replace(span(old.text_range()), self.feature.read_of(&name));
-                self.set(&name, &new);
-                self.changes += 1;
             }
             Match::No => return None,
         }
         Some(())
+    }
+
+    /// The host's value of an option that the feature has.
+    fn set_option(&mut self, name: &str, value: &SyntaxNode) {
+        let defaults = &self.feature.declaration.defaults;
+        let default = defaults.get(name).cloned().flatten();
+        if default.is_none() || default != canonical(self.host, value) {
+            self.set(name, value);
+        }
+        self.shared += 1;
     }
 
     pub(super) fn unique(&self, path: &[String]) -> String {
@@ -235,4 +325,15 @@ impl<'a> Work<'a> {
 fn lines_of(value: &SyntaxNode) -> usize {
     let text = value.text().to_string();
     text.lines().filter(|line| !line.trim().is_empty()).count()
+}
+
+fn is_set(value: &Expr) -> bool {
+    matches!(peel(value.clone()), Expr::AttrSet(_))
+}
+
+fn is_list_of_sets(value: &SyntaxNode) -> bool {
+    match Expr::cast(value.clone()).map(peel) {
+        Some(Expr::List(list)) => list.items().next().as_ref().is_some_and(is_set),
+        _ => false,
+    }
 }

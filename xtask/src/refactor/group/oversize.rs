@@ -13,7 +13,7 @@ use crate::refactor::anatomy::{Anatomy, ItemId};
 use crate::refactor::catalogue::Catalogue;
 
 /// The share of all that moves, in percent, that one feature may hold.
-const MAX_SHARE: usize = 40;
+pub(super) const MAX_SHARE: usize = 40;
 
 /// Parts features that hold more than their share by the option paths in them,
 /// as far as each part is large enough.
@@ -34,7 +34,9 @@ pub(super) fn part(
     let mut queue: Vec<String> = groups
         .features
         .iter()
-        .filter(|(name, group)| !group.asked && !exists(name) && is_oversize(group.lines(anatomy)))
+        .filter(|(name, group)| {
+            !group.asked && !group.shared && !exists(name) && is_oversize(group.lines(anatomy))
+        })
         .map(|(name, _)| name.clone())
         .collect();
     while let Some(name) = queue.pop() {
@@ -45,7 +47,7 @@ pub(super) fn part(
         for (key, ids) in parts(anatomy, catalogue, group) {
             let part = Group {
                 items: ids,
-                asked: false,
+                ..Group::default()
             };
             let lines = part.lines(anatomy);
             let key = feature_name(&key, &[]);

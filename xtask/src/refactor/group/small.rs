@@ -14,8 +14,9 @@ pub(super) fn join(
     groups: &mut Groups,
 ) {
     let min = wanted.min_lines.unwrap_or(MIN_LINES);
-    let is_small =
-        |name: &str, group: &Group| !group.asked && group.lines(anatomy) < min && !exists(name);
+    let is_small = |name: &str, group: &Group| {
+        !group.asked && !group.shared && group.lines(anatomy) < min && !exists(name)
+    };
     let target = |groups: &Groups, name: &str| -> Option<String> {
         let is_large = |near: &&String| {
             let group = groups.features.get(near.as_str());
@@ -45,7 +46,7 @@ pub(super) fn join(
     }
     // What an existing feature does not take over may make up for the lines
     // that are missing.
-    let is_tiny = |group: &Group| !group.asked && group.lines(anatomy) < min;
+    let is_tiny = |group: &Group| !group.asked && !group.shared && group.lines(anatomy) < min;
     let exist = |(name, group): (&String, &Group)| is_tiny(group) && exists(name);
     let small: Vec<String> = groups
         .features

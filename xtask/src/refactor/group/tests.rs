@@ -132,4 +132,6 @@ fn names_are_kebab_case_and_no_hosts() {
     check("beacon", "beacon-settings");
     check("3proxy", "feature-3proxy");
     check("a.b_c", "a-b-c");
+    check("allowedTCPPorts", "allowed-tcp-ports");
+    check("HTTPServer", "http-server");
 }

@@ -127,3 +127,114 @@ fn a_key_in_use_by_a_feature_names_the_next_host_still() {
         assert!(!text.contains("/keys"), "{text}\n{report}");
     }
 }
+
+#[test]
+fn what_differs_inside_of_a_list_becomes_an_option() {
+    let host = |name: &str, interval: &str| {
+        format!(
+            r#"#- /hosts/{name}/default.nix
+{{ ... }}:
+{{
+  services.prometheus = {{
+    enable = true;
+    retentionTime = "30d";
+    scrapeConfigs = [
+      {{
+        job_name = "node";
+        scrape_interval = "{interval}";
+        static_configs = [ {{ targets = [ "127.0.0.1:9100" ]; }} ];
+      }}
+    ];
+  }};
+}}
+"#
+        )
+    };
+    let files = host("alpha", "15s") + &host("beta", "60s") + &host("gamma", "15s");
+    let text = feature(&files, &["alpha", "beta"], "prometheus");
+    assert!(
+        text.contains("scrape_interval = cfg.scrapeInterval;"),
+        "{text}"
+    );
+    assert!(text.contains("default = \"15s\";"), "{text}");
+    let (tree, _) = migrate(&files, &["alpha", "beta", "gamma"]);
+    let host = |name: &str| {
+        let path = TreePath::new(&format!("hosts/{name}/default.nix"));
+        tree.text(&path.unwrap()).unwrap()
+    };
+    let (beta, gamma) = (host("beta"), host("gamma"));
+    assert!(beta.contains("scrapeInterval = \"60s\";"), "{beta}");
+    assert!(
+        gamma.contains("features.prometheus.enable = true;"),
+        "{gamma}"
+    );
+}
+
+#[test]
+fn hosts_with_roles_share_what_they_have_in_common() {
+    let host = |name: &str, role: &str, own: &str| {
+        format!(
+            r#"#- /hosts/{name}/default.nix
+{{ pkgs, ... }}:
+{{
+  networking.useDHCP = false;
+  networking.nameservers = [
+    "192.0.2.2"
+    "192.0.2.1"
+  ];
+  networking.{own} = true;
+  services.nginx = {{
+    enable = true;
+    recommendedGzipSettings = true;
+    recommendedOptimisation = true;
+    recommendedProxySettings = true;
+    recommendedTlsSettings = true;
+    serverTokens = false;
+    statusPage = true;
+    clientMaxBodySize = "1g";
+    appendConfig = "worker_rlimit_nofile 4096;";
+    logError = "stderr warn";
+  }};
+  environment.systemPackages = [
+    pkgs.{name}1
+    pkgs.{name}2
+    pkgs.{name}3
+    pkgs.{name}4
+    pkgs.{name}5
+    pkgs.{name}6
+  ];
+}}
+#- /hosts/{name}/host.toml
+roles = ["{role}"]
+"#
+        )
+    };
+    let files = [
+        host("alpha", "shop", "enableIPv6"),
+        host("beta", "mail", "useNetworkd"),
+        host("gamma", "dns", "dhcpcd.wait"),
+    ];
+    let (tree, report) = migrate(&files.concat(), &["alpha", "beta", "gamma"]);
+    let text = |path: &str| {
+        let path = TreePath::new(path).unwrap();
+        tree.text(&path)
+            .unwrap_or_else(|_| panic!("{path}: {report}"))
+    };
+    let shared = text("modules/features/networking.nix");
+    assert!(
+        shared.contains("nameservers") && !shared.contains("enableIPv6"),
+        "{shared}"
+    );
+    for (name, role, own) in [
+        ("alpha", "shop", "enableIPv6"),
+        ("beta", "mail", "useNetworkd"),
+    ] {
+        let feature = text(&format!("modules/features/{role}.nix"));
+        assert!(
+            feature.contains(own) && feature.contains("pkgs."),
+            "{feature}"
+        );
+        let host = text(&format!("hosts/{name}/default.nix"));
+        assert!(host.contains("networking.enable = true;"), "{host}");
+    }
+}
