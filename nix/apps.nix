@@ -33,7 +33,7 @@ let
     {
       xtask = tool system [ ];
     }
-    // lib.genAttrs [ "inventory" "migrate" "validate" ] (name: tool system [ name ])
+    // lib.genAttrs [ "inventory" "migrate" "rollback" "rollout" "validate" ] (name: tool system [ name ])
     # secrix builds its command for x86_64-linux alone.
     // lib.optionalAttrs (system == "x86_64-linux") { secrix = secrix.secrix self; };
 

@@ -1,6 +1,7 @@
 //! `test`: everything that can be run here, and what could not and why.
 
 mod newer_nix;
+mod target_root;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -66,12 +67,17 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
     let mut missing = install_needed(arguments, context, &path);
     let install = !arguments.no_install && !context.global.offline;
     let newer = newer_nix::prepare(&root, install, context, &path);
+    let target = target_root::prepare(&root, install, context, &path);
     let skips_file = tempfile::NamedTempFile::new()
         .map_err(|error| Problem::error("no-temporary-file", error.to_string()))?;
     let runner = choose(&path);
     let mut invocation = command(arguments, runner, &root).env(SKIPS, skips_file.path());
     match newer {
         Ok(directory) => invocation = invocation.env(newer_nix::VARIABLE, directory),
+        Err(skip) => missing.push(skip),
+    }
+    match target {
+        Ok(directory) => invocation = invocation.env(target_root::VARIABLE, directory),
         Err(skip) => missing.push(skip),
     }
     context.ui.remark(&format!("running {invocation}"));

@@ -25,6 +25,8 @@ pub struct Times {
     pub check_timeout: Option<f64>,
     /// Profile and boot entry.
     pub commit_timeout: Option<f64>,
+    /// How long another activation on the host is waited for.
+    pub lock_timeout: Option<f64>,
     /// A reboot.
     pub reboot_timeout: Option<f64>,
     /// How long a canary, or moved traffic, is watched.
@@ -87,6 +89,7 @@ pub const TIMES: &[&str] = &[
     "interval",
     "check-timeout",
     "commit-timeout",
+    "lock-timeout",
     "reboot-timeout",
     "bake",
 ];
@@ -112,6 +115,9 @@ impl Times {
         set(&mut deadlines.commit, self.commit_timeout);
         set(&mut deadlines.reboot, self.reboot_timeout);
         set(&mut deadlines.bake, self.bake);
+        let tries = f64::from(deadlines.lock_tries.max(1));
+        let pause = self.lock_timeout.map(|seconds| seconds / tries);
+        set(&mut deadlines.lock_pause, pause);
     }
 }
 

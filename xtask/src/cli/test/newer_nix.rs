@@ -76,7 +76,7 @@ pub(super) fn prepare(
 }
 
 /// Where this tool keeps what takes long to get.
-fn cache() -> Option<PathBuf> {
+pub(super) fn cache() -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|it| !it.is_empty());
     let base = variable("XDG_CACHE_HOME")
         .map(PathBuf::from)

@@ -9,7 +9,7 @@ use crate::rollout::Refusal;
 use crate::rollout::reply;
 
 /// The target's side, as it is put into stores.
-pub const SCRIPT: &[u8] = include_bytes!("../../../../nix/rollout/agent.sh");
+pub const SCRIPT: &[u8] = include_bytes!("../../../../nix/rollout/fleet-rollout");
 
 /// Its name in the store.
 pub const NAME: &str = "fleet-rollout";
