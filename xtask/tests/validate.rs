@@ -112,8 +112,13 @@ fn validate(root: &Path, args: &[&str]) -> Said {
 
 fn run(root: &Path, args: &[&str]) -> Said {
     let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .args(["validate", "--json", "--only", "eval", "--repo"])
+        .args(["validate", "--json", "--repo"])
         .arg(root)
+        .args(if args.contains(&"--only") || args.contains(&"--merge") {
+            &[][..]
+        } else {
+            &["--only", "eval"]
+        })
         .args(args)
         .stdin(Stdio::null())
         .output()
@@ -235,6 +240,132 @@ fn one_bad_host_fails_alone_with_file_line_and_option() {
     );
 }
 
+#[test]
+fn an_undefined_package_passes_nix_flake_check_and_not_evaluation() {
+    let Some(repository) = fleet() else { return };
+    let root = repository.root();
+    repository.write(
+        "hosts/web/extra.nix",
+        "{ pkgs, ... }:\n{\n  environment.systemPackages = with pkgs; [ no-such-thing-at-all ];\n}\n",
+    );
+    let said = validate(&root, &["--only", "flake-check,eval"]);
+    assert_eq!(said.status, 1, "{}", said.err);
+    let outcomes: Vec<(&str, &str)> = said
+        .lines
+        .iter()
+        .filter(|it| it["event"] == "task")
+        .map(|it| {
+            (
+                it["host"].as_str().unwrap(),
+                it["outcome"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert!(outcomes.contains(&("(flake)", "passed")), "{}", said.err);
+    assert!(outcomes.contains(&("web", "failed")), "{}", said.err);
+    assert_eq!(said.task("web")["at"]["path"], "hosts/web/extra.nix");
+    assert_eq!(said.task("web")["at"]["line"], 3);
+    // Beyond hosts it is Nix that looks.
+    repository.write("hosts/web/extra.nix", "{ }\n");
+    let flake = FLAKE.replace(
+        "nixosConfigurations =",
+        "overlays.default = 1; nixosConfigurations =",
+    );
+    repository.write("flake.nix", &flake);
+    let said = validate(&root, &["--only", "flake-check"]);
+    assert_eq!(said.status, 1, "{}", said.err);
+    assert!(said.err.contains("flake-check-failed: "), "{}", said.err);
+}
+
+#[test]
+fn shards_come_together() {
+    let Some(repository) = fleet() else { return };
+    let root = repository.root();
+    repository.write("hosts/web/extra.nix", "{ networking.domain = 1; }\n");
+    let mut files = Vec::new();
+    for shard in ["1/2", "2/2"] {
+        let said = validate(&root, &["--shard", shard]);
+        let text: Vec<String> = said.lines.iter().map(Value::to_string).collect();
+        let file = repository.outside().join(shard.replace('/', "-"));
+        std::fs::write(&file, text.join("\n")).unwrap();
+        files.push(file.to_str().unwrap().to_owned());
+    }
+    let report = repository.outside().join("report.xml");
+    let report_name = report.to_str().unwrap();
+    let merged = run(
+        &root,
+        &["--merge", &files[0], &files[1], "--junit", report_name],
+    );
+    assert_eq!(merged.status, 1, "{}", merged.err);
+    let last = merged.lines.last().unwrap();
+    assert_eq!((&last["passed"], &last["failed"]), (&2.into(), &1.into()));
+    let report = std::fs::read_to_string(report).unwrap();
+    assert!(report.contains("tests=\"3\" failures=\"1\""), "{report}");
+    assert!(
+        report.contains("message=\"hosts/web/extra.nix:1: "),
+        "{report}"
+    );
+}
+
+#[test]
+fn what_cannot_be_downloaded_is_said_once() {
+    let Some(repository) = fleet() else { return };
+    let root = repository.root();
+    let lock = r#"{"nodes":{"nixpkgs":{"locked":{"narHash":"sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","type":"tarball","url":"http://127.0.0.1:9/x.tar.gz"},"original":{"type":"tarball","url":"http://127.0.0.1:9/x.tar.gz"}},"root":{"inputs":{"nixpkgs":"nixpkgs"}}},"root":"root","version":7}"#;
+    repository.write("flake.lock", lock);
+    repository.git(&["add", "."]);
+    let said = run(&root, &[]);
+    assert_eq!(said.status, 1, "{}", said.err);
+    assert_eq!(
+        said.err.matches("no host evaluates: ").count(),
+        1,
+        "{}",
+        said.err
+    );
+    assert_eq!(
+        said.err.matches("--override-input").count(),
+        1,
+        "{}",
+        said.err
+    );
+    assert!(!said.err.contains("@nix"), "{}", said.err);
+    assert_eq!(said.lines.last().unwrap()["failed"], 3);
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["explain", "web", "--repo"])
+        .arg(&root)
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(
+        error.contains("not-explained: web: neither state"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_baseline_is_compared_with_its_like() {
+    let Some(repository) = fleet() else { return };
+    let baseline = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .arg("baseline")
+            .args(args)
+            .arg("--repo")
+            .arg(repository.root())
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), error)
+    };
+    let (status, error) = baseline(&["record", "--offline"]);
+    assert_eq!(status, Some(0), "{error}");
+    let (status, error) = baseline(&["check"]);
+    assert_eq!(status, Some(2), "{error}");
+    assert!(error.contains("other-inputs: "), "{error}");
+    let (status, error) = baseline(&["check", "--offline"]);
+    assert_eq!(status, Some(0), "{error}");
+}
+
 /// What a host has read, by its record.
 fn reads(root: &Path, derivation: &str) -> BTreeSet<String> {
     let directory = root.join(".git/fleet/evaluations");
@@ -305,7 +436,15 @@ fn rubbish_in_the_records_never_counts() {
     let root = repository.root();
     let right = validate(&root, &[]).derivations();
     let directory = root.join(".git/fleet/evaluations");
-    let damage: [fn(&mut Vec<u8>); 3] = [
+    let damage: [fn(&mut Vec<u8>); 4] = [
+        // Whole, and of a newer version.
+        |bytes| {
+            let json = String::from_utf8(bytes[65..].to_vec()).unwrap();
+            let newer = json.replace("\"schema\":1", "\"schema\":2");
+            assert_ne!(json, newer);
+            let sum = blake3::hash(newer.as_bytes()).to_hex();
+            *bytes = format!("{sum}\n{newer}").into_bytes();
+        },
         |bytes| bytes.truncate(bytes.len() / 2),
         |bytes| *bytes = b"rubbish".to_vec(),
         |bytes| {

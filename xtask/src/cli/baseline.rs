@@ -9,9 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::context::Context;
 use super::fleet::Reader;
-use super::nix::{Setup, span};
+use super::nix::{Setup, Told, refused};
 use super::outcome::{Failure, Outcome};
-use crate::engine::evaluation::Refusal;
 use crate::engine::tracer::Tracer;
 use crate::engine::validation::{Outcome as Evaluated, Validation};
 use crate::problem::Problem;
@@ -47,6 +46,9 @@ struct Baseline {
     dirty: bool,
     /// Which Nix evaluated.
     nix: String,
+    /// Whether the offline stand-in took the place of the inputs.
+    #[serde(default)]
+    offline: bool,
     /// Toplevel derivation by host.
     hosts: BTreeMap<String, String>,
 }
@@ -93,14 +95,15 @@ fn now(context: &Context, workspace: &Workspace) -> Result<(Baseline, bool), Fai
     let status = workspace.status()?.unwrap_or_default();
     let total = u64::try_from(hosts.len()).unwrap_or(u64::MAX);
     let task = context.ui.progress().task("eval", total);
+    let told = Told::default();
     let tell = |host: &str, outcome: &Evaluated| {
         task.advance(host);
-        if let Err(refusal) = &outcome.result {
-            let problem = failed(host, refusal);
-            let span = span(refusal, tree);
+        if let Err(refusal) = &outcome.result
+            && told.is_new(refusal)
+        {
             context
                 .ui
-                .problems(&[Problem { span, ..problem }], Some(tree));
+                .problems(&[refused(host, refusal, tree)], Some(tree));
         }
     };
     let validation = Validation {
@@ -110,6 +113,7 @@ fn now(context: &Context, workspace: &Workspace) -> Result<(Baseline, bool), Fai
         use_records: true,
         inputs: setup.inputs.clone(),
         jobs: setup.jobs,
+        memory: &setup.memory,
         state: &setup.state,
         count: &|| workspace.git().and_then(|git| git.count().ok()),
         done: &tell,
@@ -126,13 +130,10 @@ fn now(context: &Context, workspace: &Workspace) -> Result<(Baseline, bool), Fai
         revision: status.commit,
         dirty: status.entries.iter().any(|entry| !entry.is_untracked()),
         nix: setup.nix.version().to_string(),
+        offline: context.global.offline,
         hosts: derivations,
     };
     Ok((baseline, whole))
-}
-
-fn failed(host: &str, refusal: &Refusal) -> Problem {
-    Problem::error("eval-failed", format!("{host}: {}", refusal.text))
 }
 
 fn record(
@@ -212,6 +213,18 @@ fn check(
     workspace: &Workspace,
 ) -> Result<Outcome, Failure> {
     let before = read(&file(arguments, workspace))?;
+    if before.offline != context.global.offline {
+        let (with, help) = if before.offline {
+            ("with", "add --offline, or record a baseline without it")
+        } else {
+            (
+                "without",
+                "leave --offline out, or record a baseline with it",
+            )
+        };
+        let text = format!("the baseline was recorded {with} the offline stand-in");
+        return Err(Problem::error("other-inputs", text).help(help).into());
+    }
     let (after, whole) = now(context, workspace)?;
     let names: std::collections::BTreeSet<&String> =
         before.hosts.keys().chain(after.hosts.keys()).collect();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
-use super::nix::{Setup, span};
+use super::nix::{Setup, WITHOUT_NETWORK, span};
 use super::outcome::Failure;
 use crate::engine::derivations::Derivations;
 use crate::engine::evaluation::Results;
@@ -78,6 +78,7 @@ impl Judge {
             stand: &self.0.stand,
             inputs: self.0.inputs.clone(),
             jobs: self.0.jobs,
+            memory: &self.0.memory,
             state: &self.0.state,
             done: &done,
         };
@@ -91,7 +92,9 @@ impl Judge {
         };
         context.check_interrupted()?;
         tell_failures(context, &first, before, fleet);
-        tell_failures(context, &second, after, fleet);
+        if second != first {
+            tell_failures(context, &second, after, fleet);
+        }
         Ok(derivations.verdicts(&first, &second))
     }
 }
@@ -99,22 +102,29 @@ impl Judge {
 /// Says which hosts do not evaluate, each cause once, and which hosts only
 /// Nix knows.
 fn tell_failures(context: &Context, results: &Results, tree: &Tree, fleet: &Fleet) {
-    let mut causes: BTreeMap<(String, Option<Span>), Vec<&str>> = BTreeMap::new();
+    let mut causes: BTreeMap<(String, Option<Span>, bool), Vec<&str>> = BTreeMap::new();
     for (host, result) in &results.hosts {
         if let Err(refusal) = result {
-            let cause = (refusal.text.clone(), span(refusal, tree));
+            let cause = (
+                refusal.text.clone(),
+                span(refusal, tree),
+                refusal.unavailable,
+            );
             causes.entry(cause).or_default().push(host);
         }
     }
     let problems: Vec<Problem> = causes
         .into_iter()
-        .map(|((text, span), hosts)| {
+        .map(|((text, span, unavailable), hosts)| {
             let hosts = match hosts.as_slice() {
                 [one] => (*one).to_owned(),
                 [first, rest @ ..] => format!("{first} and {} more", rest.len()),
                 [] => String::new(),
             };
-            let problem = Problem::warning("nix-failed", format!("{hosts}: {text}"));
+            let mut problem = Problem::warning("nix-failed", format!("{hosts}: {text}"));
+            if unavailable {
+                problem = problem.help(WITHOUT_NETWORK);
+            }
             Problem { span, ..problem }
         })
         .collect();

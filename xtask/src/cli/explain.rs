@@ -84,6 +84,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         return Err(Problem::error("no-such-host", format!("nothing is known of {host}")).into());
     };
     let judge = Judge::find_unless(arguments.no_nix, context, &workspace, &after)?;
+    let asked = judge.is_some();
     let derivations = match judge {
         Some(judge) => {
             let hosts = [host.clone()];
@@ -142,6 +143,18 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
             })
             .collect(),
     });
+    if asked && (old.is_none() || new.is_none()) {
+        let what = match (&old, &new) {
+            (None, None) => "neither state evaluates",
+            (None, _) => "the state before does not evaluate",
+            _ => "the state after does not evaluate",
+        };
+        let text = format!("{host}: {what}, so nothing is known of its derivations");
+        let problem = Problem::error("not-explained", text)
+            .help("the cause stands above; --no-nix explains by definitions alone");
+        context.ui.problems(&[problem], None);
+        return Ok(Outcome::Failed);
+    }
     Ok(Outcome::Done)
 }
 

@@ -1,21 +1,26 @@
 //! Nix, and what every command that calls it calls it with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 
 use super::context::Context;
 use super::outcome::Failure;
 use crate::engine::evaluation::Refusal;
+use crate::engine::memory::Memory;
 use crate::engine::stand::Stand;
 use crate::engine::standin;
 use crate::lock::Lock;
-use crate::problem::{Problem, Span, offset_of};
+use crate::model::Host;
+use crate::problem::{Problem, Span, line_col, offset_of};
 use crate::tools::nix::{Input, Nix};
 use crate::tree::{Tree, TreePath};
 use crate::workspace::Workspace;
+
+/// What to do where inputs cannot be downloaded.
+pub(super) const WITHOUT_NETWORK: &str = "without a network: --offline evaluates with the stand-in, --override-input NAME=DIR takes an input from a directory";
 
 /// Nix, the place where trees stand, and inputs.
 pub(super) struct Setup {
@@ -23,10 +28,14 @@ pub(super) struct Setup {
     pub stand: Stand,
     pub inputs: BTreeMap<String, Input>,
     pub state: PathBuf,
+    /// Where the offline stand-in is, if it takes the place of inputs.
+    pub stand_in: Option<PathBuf>,
     /// Options for building.
     pub build_options: Vec<String>,
     /// Processes at the same time, unless the user says otherwise.
     pub jobs: usize,
+    /// Memory for all of them.
+    pub memory: Memory,
 }
 
 impl Setup {
@@ -45,15 +54,20 @@ impl Setup {
         let state = workspace.state_directory().to_owned();
         let mut inputs = BTreeMap::new();
         let mut build_options = Vec::new();
+        let mut unpacked = None;
         if context.global.offline {
-            inputs = stand_in(&nix, &state, tree)?;
+            let place = standin::unpack(&state.join("standin"))?;
+            inputs = stand_in(&nix, &place, tree)?;
+            unpacked = Some(place);
             build_options.extend(standin::BUILD_OPTIONS.iter().map(|it| (*it).to_owned()));
         }
         inputs.extend(named(&context.global.override_input)?);
         Ok(Self {
             nix,
             stand: Stand::take(&state)?,
+            memory: Memory::new(None, Some(&state)),
             inputs,
+            stand_in: unpacked,
             state,
             build_options,
             jobs: available_parallelism().map_or(1, Into::into),
@@ -83,15 +97,10 @@ fn named(arguments: &[String]) -> Result<BTreeMap<String, Input>, Problem> {
 }
 
 /// The stand-in for every input that it can stand for.
-fn stand_in(
-    nix: &Nix,
-    state: &std::path::Path,
-    tree: &Tree,
-) -> Result<BTreeMap<String, Input>, Problem> {
-    let place = standin::unpack(&state.join("standin"))?;
+fn stand_in(nix: &Nix, place: &Path, tree: &Tree) -> Result<BTreeMap<String, Input>, Problem> {
     let input = Input {
-        nar_hash: Some(hash_of(nix, &place)?),
-        path: place,
+        nar_hash: Some(hash_of(nix, place)?),
+        path: place.to_owned(),
     };
     let lock = TreePath::new("flake.lock").and_then(|path| tree.read(&path).ok());
     let Some(lock) = lock else {
@@ -116,7 +125,7 @@ fn stand_in(
 }
 
 /// The hash of a directory that does not change, made once.
-fn hash_of(nix: &Nix, place: &std::path::Path) -> Result<String, Problem> {
+fn hash_of(nix: &Nix, place: &Path) -> Result<String, Problem> {
     let file = place.with_extension("hash");
     if let Ok(hash) = fs::read_to_string(&file)
         && hash.starts_with("sha256-")
@@ -130,6 +139,64 @@ fn hash_of(nix: &Nix, place: &std::path::Path) -> Result<String, Problem> {
     // Half of it would be too short.
     let _ = fs::write(file, &hash);
     Ok(hash)
+}
+
+/// Why a host does not evaluate, as a problem.
+pub(super) fn refused(host: &str, refusal: &Refusal, tree: &Tree) -> Problem {
+    let whose = if refusal.shared {
+        "no host evaluates"
+    } else {
+        host
+    };
+    let option = refusal.option.as_ref();
+    let option = option.map_or(String::new(), |option| format!(" (option `{option}`)"));
+    let text = format!("{whose}: {}{option}", refusal.text);
+    let problem = Problem {
+        span: span(refusal, tree),
+        ..Problem::error("eval-failed", text)
+    };
+    if refusal.unavailable {
+        problem.help(WITHOUT_NETWORK)
+    } else {
+        problem
+    }
+}
+
+/// The place of a refusal as it stands, or that of a definition of the option that
+/// failed, in a file that Nix names: a value of the wrong type has no place.
+pub(super) fn located(refusal: Refusal, host: Option<&Host>, tree: &Tree) -> Refusal {
+    let (None, Some(option), Some(host)) = (&refusal.at, &refusal.option, host) else {
+        return refusal;
+    };
+    let names = |path: &TreePath| refusal.text.contains(&format!("`{path}'"));
+    let spans = host.definitions.iter().filter(|definition| {
+        let path = definition.path_text();
+        path == *option || option.starts_with(&format!("{path}."))
+    });
+    let spans: Vec<&Span> = spans.filter_map(|it| it.span.as_ref()).collect();
+    let named = spans.iter().find(|span| names(&span.path));
+    let Some(span) = named.or(spans.first()) else {
+        return refusal;
+    };
+    let text = tree.text(&span.path).unwrap_or_default();
+    let (line, column) = line_col(&text, span.start as usize);
+    let number = |number: usize| u32::try_from(number).unwrap_or(1);
+    Refusal {
+        at: Some((span.path.clone(), number(line), number(column))),
+        ..refusal
+    }
+}
+
+/// What was told once, and is the same for every host.
+#[derive(Default)]
+pub(super) struct Told(Mutex<BTreeSet<String>>);
+
+impl Told {
+    /// Whether a refusal is still to be told.
+    pub(super) fn is_new(&self, refusal: &Refusal) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        !refusal.shared || told.insert(refusal.text.clone())
+    }
 }
 
 /// The place of a refusal as a span of the tree.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::evaluation::{Evaluation, Observer, PER_PROCESS, Refusal, Results};
+use super::evaluation::{Evaluation, Observer, Refusal, Results};
+use super::memory::Memory;
 use super::stand::Stand;
 use crate::problem::Problem;
 use crate::proof::derivation::{DerivationVerdict, Facts, judge};
@@ -26,6 +27,8 @@ pub struct Derivations<'a> {
     pub inputs: BTreeMap<String, Input>,
     /// Processes at the same time.
     pub jobs: usize,
+    /// Memory for all of them.
+    pub memory: &'a Memory,
     /// Where results are kept: the directory of the repository's state.
     pub state: &'a Path,
     /// Is told of every host that is done.
@@ -81,7 +84,8 @@ impl Derivations<'_> {
                 views: BTreeMap::new(),
             },
             jobs: self.jobs,
-            per_process: PER_PROCESS,
+            memory: self.memory,
+            apart: false,
             observer: &Telling(self.done),
         };
         let results = evaluation.run(hosts);

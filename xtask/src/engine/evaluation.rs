@@ -5,14 +5,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::memory::{Memory, Share};
 use crate::process::{Failure, Invocation};
 use crate::proof::derivation::Facts;
 use crate::tools::nix::{EvaluationError, Event, Nix, NixMessage, Request, below};
 use crate::tree::TreePath;
-
-/// The usual number of hosts that one process evaluates, one after the other.
-/// More would start fewer processes; fewer keeps the memory of each small.
-pub const PER_PROCESS: usize = 4;
 
 /// Why a host does not evaluate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +22,10 @@ pub struct Refusal {
     pub option: Option<String>,
     /// The run was interrupted: nothing is known of the host.
     pub interrupted: bool,
+    /// It is none of the host's: no host evaluates.
+    pub shared: bool,
+    /// Something could not be downloaded.
+    pub unavailable: bool,
 }
 
 /// What came of an evaluation.
@@ -61,35 +62,57 @@ pub struct Evaluation<'a> {
     pub nix: &'a Nix,
     /// What all processes have in common.
     pub request: Request,
-    /// Processes at the same time.
+    /// Processes at the same time, if there is memory for them.
     pub jobs: usize,
-    /// Hosts that one process evaluates at most.
-    pub per_process: usize,
+    /// Memory for all of them.
+    pub memory: &'a Memory,
+    /// Whether every host has a process of its own.
+    pub apart: bool,
     /// Looks on.
     pub observer: &'a dyn Observer,
+}
+
+/// One process and what is around it.
+struct Frame<'a> {
+    process: usize,
+    share: Share,
+    /// Where it says what it has needed.
+    statistics: Option<&'a Path>,
+    results: &'a Mutex<Results>,
+    /// Hosts that no process has yet.
+    queue: &'a Mutex<VecDeque<String>>,
 }
 
 impl Evaluation<'_> {
     /// Evaluates these hosts. One that fails does not keep the others.
     pub fn run(&self, hosts: &[String]) -> Results {
-        let share = hosts.len().div_ceil(self.jobs.max(1));
-        let share = share.clamp(1, self.per_process.max(1));
         let processes = AtomicUsize::new(0);
-        let queue: Mutex<VecDeque<Vec<String>>> =
-            Mutex::new(hosts.chunks(share).map(<[String]>::to_vec).collect());
+        let queue: Mutex<VecDeque<String>> = Mutex::new(hosts.iter().cloned().collect());
         let results: Mutex<Results> = Mutex::default();
-        let workers = self.jobs.clamp(1, hosts.len().max(1));
+        // Where processes say what they have needed; without it, nothing is learned.
+        let scratch = tempfile::tempdir().ok();
+        let scratch = scratch.as_ref().map(tempfile::TempDir::path);
+        let workers = self.memory.processes(self.jobs).min(hosts.len().max(1));
         std::thread::scope(|scope| {
             for _ in 0..workers {
                 scope.spawn(|| {
                     loop {
-                        let next = lock(&queue).pop_front();
-                        let Some(chunk) = next else { break };
-                        let process = processes.fetch_add(1, Ordering::Relaxed);
-                        let rest = self.process(process, chunk, &results);
-                        if !rest.is_empty() {
-                            lock(&queue).push_front(rest);
+                        let (share, chunk) = self.next(workers, &mut lock(&queue));
+                        if chunk.is_empty() {
+                            break;
                         }
+                        let process = processes.fetch_add(1, Ordering::Relaxed);
+                        let statistics = scratch.map(|it| it.join(process.to_string()));
+                        let frame = Frame {
+                            process,
+                            share,
+                            statistics: statistics.as_deref(),
+                            results: &results,
+                            queue: &queue,
+                        };
+                        let rest = self.process(&frame, chunk);
+                        let mut queue = lock(&queue);
+                        rest.into_iter().rev().for_each(|it| queue.push_front(it));
                     }
                 });
             }
@@ -97,8 +120,21 @@ impl Evaluation<'_> {
         results.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What a process gets, and its hosts; none if none are left.
+    fn next(&self, workers: usize, queue: &mut VecDeque<String>) -> (Share, Vec<String>) {
+        let mut share = self.memory.share(workers, queue.len());
+        if self.apart {
+            share.hosts = 1;
+        }
+        let count = share.hosts.min(queue.len());
+        (share, queue.drain(..count).collect())
+    }
+
     /// One process; returns the hosts that a failure has kept it from.
-    fn process(&self, process: usize, hosts: Vec<String>, results: &Mutex<Results>) -> Vec<String> {
+    fn process(&self, frame: &Frame<'_>, hosts: Vec<String>) -> Vec<String> {
+        let Frame {
+            process, results, ..
+        } = *frame;
         let request = Request {
             hosts: hosts.clone(),
             ..self.request.clone()
@@ -109,7 +145,13 @@ impl Evaluation<'_> {
             self.observer.host(process, &name, &result);
             lock(results).hosts.insert(name, result);
         };
-        let command = |invocation| self.observer.command(process, &hosts, prompt(invocation));
+        let command = |invocation| {
+            let invocation = match frame.statistics {
+                Some(file) => frame.share.apply(prompt(invocation), file),
+                None => prompt(invocation),
+            };
+            self.observer.command(process, &hosts, invocation)
+        };
         let outcome = self
             .nix
             .evaluate(&request, command, &mut |event| match event {
@@ -123,6 +165,10 @@ impl Evaluation<'_> {
                 }
                 Event::Said(_) => {}
             });
+        // What failed may have needed less than it would have.
+        if let (Ok(()), Some(file)) = (&outcome, frame.statistics) {
+            self.memory.learn(file, hosts.len());
+        }
         let missing = |hosts: Vec<String>| -> Vec<String> {
             let known = lock(results);
             let missing = hosts
@@ -139,9 +185,16 @@ impl Evaluation<'_> {
             self.observer.ended(process, source.as_deref());
             return Vec::new();
         };
-        let refusal = self.refusal(error, source.as_deref());
-        // Before the first host: it fails for all of them.
+        let mut refusal = self.refusal(error, source.as_deref());
+        refusal.shared = !refusal.interrupted && (begun.is_none() || refusal.unavailable);
         let to_blame: Vec<String> = match begun {
+            // Before the first host it fails for all, also in other processes; what
+            // cannot be downloaded cannot be for the next one either.
+            _ if refusal.shared => left
+                .iter()
+                .cloned()
+                .chain(lock(frame.queue).drain(..))
+                .collect(),
             Some(name) if !refusal.interrupted => vec![name],
             _ => left.clone(),
         };
@@ -161,8 +214,8 @@ impl Evaluation<'_> {
                 Refusal {
                     at: nearest(&message, &places),
                     option: option(&message),
-                    text: message.text,
-                    interrupted: false,
+                    unavailable: is_unavailable(&message.text),
+                    ..plain(without(&message.text, &places))
                 }
             }
             EvaluationError::Run(error) => Refusal {
@@ -184,6 +237,25 @@ fn nearest(message: &NixMessage, places: &[&Path]) -> Option<(TreePath, u32, u32
     })
 }
 
+/// The text with files of the tree named as they are in the tree.
+fn without(text: &str, places: &[&Path]) -> String {
+    let names = places.iter().filter_map(|place| place.to_str());
+    names.fold(text.to_owned(), |text, place| {
+        text.replace(&format!("{place}/"), "")
+    })
+}
+
+/// Whether Nix could not download something, in the words of any version.
+fn is_unavailable(text: &str) -> bool {
+    const WORDS: [&str; 4] = [
+        "unable to download",
+        "resolve host",
+        "Failed to connect",
+        "Failed to fetch git repository",
+    ];
+    WORDS.iter().any(|words| text.contains(words))
+}
+
 /// The innermost option that the message names: "The option `x.y' …", "while
 /// evaluating the option `x.y':".
 fn option(message: &NixMessage) -> Option<String> {
@@ -201,6 +273,8 @@ fn plain(text: String) -> Refusal {
         at: None,
         option: None,
         interrupted: false,
+        shared: false,
+        unavailable: false,
     }
 }
 

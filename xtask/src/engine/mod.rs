@@ -4,6 +4,7 @@ pub mod build;
 pub mod closure;
 pub mod derivations;
 pub mod evaluation;
+pub mod memory;
 pub mod names;
 pub mod rollout;
 pub mod stand;

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::evaluation::Refusal;
+use super::memory::Memory;
 use super::stand::Stand;
 use super::tracer::Tracer;
 use crate::problem::Problem;
@@ -92,6 +93,8 @@ pub struct Validation<'a> {
     pub inputs: BTreeMap<String, Input>,
     /// Processes at the same time.
     pub jobs: usize,
+    /// Memory for all of them.
+    pub memory: &'a Memory,
     /// The directory of the repository's state.
     pub state: &'a Path,
     /// How many commits lead to this one; asked for only where a host may need it.

@@ -17,7 +17,7 @@ pub struct Mutation {
     pub what: &'static str,
     pub path: TreePath,
     /// The new text, or a flipped executable bit.
-    text: Option<String>,
+    pub text: Option<String>,
     /// Means nothing by construction.
     pub cosmetic: bool,
 }

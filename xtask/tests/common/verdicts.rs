@@ -20,7 +20,11 @@ pub fn choose<'h>(
     hosts: &[&'h Host],
 ) -> Vec<(&'h Host, Mutation, String)> {
     let mut chosen = Vec::new();
+    let only = std::env::var("FLEET_TEST_KIND").ok();
     for (index, what) in KINDS.iter().enumerate() {
+        if only.as_ref().is_some_and(|only| only != what) {
+            continue;
+        }
         let mut found = 0;
         for number in 0..ATTEMPTS {
             if found == per_kind {
@@ -34,15 +38,29 @@ pub fn choose<'h>(
             };
             found += 1;
             let label = format!(
-                "{what} (seed {number}) {} {}",
+                "{what} (seed {number}) {} {}: {}",
                 host.name,
-                mutation.path.as_str()
+                mutation.path.as_str(),
+                first_line(tree, &mutation)
             );
             chosen.push((host, mutation, label));
         }
         assert_eq!(found, per_kind, "too few places for {what}");
     }
     chosen
+}
+
+/// The first line that a change makes different, as it is then.
+fn first_line(tree: &Tree, mutation: &Mutation) -> String {
+    let before = tree.text(&mutation.path).unwrap_or_default();
+    let mut own = before.lines();
+    let changed = mutation
+        .text
+        .as_deref()
+        .unwrap_or_default()
+        .lines()
+        .find(|line| own.next() != Some(*line));
+    changed.unwrap_or_default().trim().to_owned()
 }
 
 /// Judgements by kind of change and by what Nix says.

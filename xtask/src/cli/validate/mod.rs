@@ -1,5 +1,7 @@
 //! `validate`: does every host evaluate and build?
 
+mod flake;
+mod merge;
 mod show;
 mod vm;
 
@@ -12,24 +14,31 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::fleet::{Reader, select};
-use super::nix::Setup;
+use super::nix::{Setup, Told, located};
 use super::outcome::{Failure, Outcome};
 use crate::config::Health;
 use crate::engine::build::{Builds, Built};
+use crate::engine::memory::{self, Memory};
 use crate::engine::tracer::Tracer;
 use crate::engine::validation::{Commit, Outcome as Evaluated, Validation};
 use crate::inventory::Inventory;
+use crate::model::Fleet;
 use crate::problem::Problem;
 use crate::proof::derivation::Facts;
 use crate::taxonomy::Taxonomy;
 use crate::tree::Tree;
 use crate::validate::report::{self, Row};
-use show::{Event, failure, word};
+use show::{Event, Report, failure, word};
+
+/// The version of what `--json` prints.
+const SCHEMA: &str = "validate/1";
 
 /// What is checked of each host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Task {
+    /// What `nix flake check --no-build` says of the flake as a whole
+    FlakeCheck,
     /// The toplevel derivation can be made: everything is evaluated
     Eval,
     /// It can be built
@@ -41,6 +50,7 @@ enum Task {
 impl Task {
     fn name(self) -> &'static str {
         match self {
+            Self::FlakeCheck => "flake-check",
             Self::Eval => "eval",
             Self::Build => "build",
             Self::Vm => "vm",
@@ -87,6 +97,10 @@ pub(super) struct Arguments {
     /// Processes at the same time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// Memory for all evaluations together, like 800M or 1.5G; three quarters of
+    /// what is free, if nothing is said
+    #[arg(long, value_name = "AMOUNT", value_parser = memory::amount)]
+    memory: Option<u64>,
     /// Only a part of the hosts, as for one of several machines
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
@@ -105,9 +119,16 @@ pub(super) struct Arguments {
     /// Print annotations for GitHub's log
     #[arg(long)]
     github: bool,
+    /// Validate nothing, and put together what earlier runs said with --json, as
+    /// those of all shards: one table, one report, one exit status
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["hosts", "stage", "affected", "shard", "builders", "fresh"])]
+    merge: Vec<PathBuf>,
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, Failure> {
+    if !arguments.merge.is_empty() {
+        return merge::run(arguments, context);
+    }
     let started = Instant::now();
     let workspace = context.workspace()?;
     let (snapshot, config) = context.read(&workspace)?;
@@ -142,7 +163,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
             );
         }
     }
-    let setup = Setup::find(context, &workspace, tree)?;
+    let mut setup = Setup::find(context, &workspace, tree)?;
+    if arguments.memory.is_some() {
+        setup.memory = Memory::new(arguments.memory, Some(&setup.state));
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let tracer = Tracer::find(&*context.runner, &path);
     if tracer.is_none() {
@@ -157,11 +181,13 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         arguments,
         context,
         tree,
+        fleet: &fleet,
         setup: &setup,
         health,
         tracer: tracer.as_ref().filter(|_| !arguments.fresh),
         recorder: tracer.as_ref(),
         commit,
+        told: Told::default(),
     };
     if let Some(revision) = &arguments.affected {
         let before = workspace.snapshot_at(revision)?;
@@ -174,13 +200,17 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         hosts = all.filter(|(at, _)| mine(*at)).map(|(_, it)| it).collect();
     }
     let rows = job.run(&hosts)?;
-    job.finish(&hosts, rows, started)
+    if arguments.only.contains(&Task::FlakeCheck) {
+        hosts.insert(0, flake::WHOLE.to_owned());
+    }
+    job.report().finish(&hosts, rows, started.elapsed())
 }
 
 struct Job<'a> {
     arguments: &'a Arguments,
     context: &'a Context,
     tree: &'a Tree,
+    fleet: &'a Fleet,
     setup: &'a Setup,
     /// The checks of every host.
     health: BTreeMap<String, Vec<Health>>,
@@ -189,11 +219,21 @@ struct Job<'a> {
     /// Who makes records.
     recorder: Option<&'a Tracer>,
     commit: Commit,
+    told: Told,
     /// How many commits lead to it.
     count: &'a (dyn Fn() -> Option<u64> + Sync),
 }
 
 impl Job<'_> {
+    fn report(&self) -> Report<'_> {
+        Report {
+            ui: &self.context.ui,
+            tasks: &self.arguments.only,
+            junit: self.arguments.junit.as_deref(),
+            github: self.arguments.github,
+        }
+    }
+
     fn jobs(&self) -> usize {
         self.arguments.jobs.map_or(self.setup.jobs, usize::from)
     }
@@ -206,6 +246,7 @@ impl Job<'_> {
             use_records: self.tracer.is_some(),
             inputs: self.setup.inputs.clone(),
             jobs: self.jobs(),
+            memory: &self.setup.memory,
             state: &self.setup.state,
             count: self.count,
             done,
@@ -222,35 +263,47 @@ impl Job<'_> {
     fn run(&self, hosts: &[String]) -> Result<Vec<Row>, Failure> {
         let context = self.context;
         context.ui.line(&Event::Started {
-            schema: "validate/1",
+            schema: SCHEMA,
             hosts: hosts.iter().map(String::as_str).collect(),
             tasks: self.arguments.only.clone(),
             nix: self.setup.nix.version().to_string(),
             traced: self.tracer.is_some(),
         });
+        let mut rows = Vec::new();
+        if self.arguments.only.contains(&Task::FlakeCheck) {
+            rows.push(self.check_flake()?);
+        }
+        // Building and booting need what evaluation gives.
+        if self.arguments.only == [Task::FlakeCheck] {
+            return Ok(rows);
+        }
         let total = u64::try_from(hosts.len()).unwrap_or(u64::MAX);
         let progress = context.ui.progress();
         let task = progress.task("eval", total);
         let done = |host: &str, outcome: &Evaluated| {
             task.advance(host);
-            self.tell_evaluation(host, outcome);
+            self.tell_evaluation(host, &self.located(host, outcome.clone()));
         };
         let outcomes = self
             .validation(&done)
             .evaluate(self.tree, &self.commit, hosts)?;
-        drop(task);
-        context.check_interrupted()?;
-        let mut rows: Vec<Row> = outcomes
-            .iter()
-            .map(|(host, outcome)| Row {
-                host: host.clone(),
-                task: Task::Eval.name(),
-                failure: outcome.result.as_ref().err().map(failure),
-                skipped: None,
-                seconds: outcome.seconds,
-                cached: outcome.cached,
+        let outcomes: BTreeMap<String, Evaluated> = outcomes
+            .into_iter()
+            .map(|(host, outcome)| {
+                let outcome = self.located(&host, outcome);
+                (host, outcome)
             })
             .collect();
+        drop(task);
+        context.check_interrupted()?;
+        rows.extend(outcomes.iter().map(|(host, outcome)| Row {
+            host: host.clone(),
+            task: Task::Eval.name(),
+            failure: outcome.result.as_ref().err().map(failure),
+            skipped: None,
+            seconds: outcome.seconds,
+            cached: outcome.cached,
+        }));
         if self.arguments.only.contains(&Task::Build) {
             rows.extend(self.build(&outcomes)?);
         }
@@ -258,6 +311,14 @@ impl Job<'_> {
             rows.extend(self.boot(&outcomes)?);
         }
         Ok(rows)
+    }
+
+    /// The same, with the place of what is wrong where the model knows it.
+    fn located(&self, host: &str, outcome: Evaluated) -> Evaluated {
+        let result = outcome
+            .result
+            .map_err(|refusal| located(refusal, self.fleet.host(host), self.tree));
+        Evaluated { result, ..outcome }
     }
 
     fn build_options(&self) -> Vec<String> {
@@ -299,6 +360,7 @@ impl Job<'_> {
                 derivation: None,
                 problem,
                 option: None,
+                at: None,
                 changed: None,
                 vm: None,
             });

@@ -2,18 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::time::Instant;
+use std::path::Path;
+use std::time::Duration;
 
 use serde::Serialize;
 
-use super::super::nix::span;
+use super::super::nix::refused;
 use super::super::outcome::{Failure, Outcome};
+use super::flake::WHOLE;
 use super::{Job, Task};
 use crate::engine::evaluation::Refusal;
 use crate::engine::validation::Outcome as Evaluated;
 use crate::problem::Problem;
 use crate::process::Quoted;
-use crate::ui::{Align, Table};
+use crate::tree::TreePath;
+use crate::ui::{Align, Table, Ui};
 use crate::validate::report::{self, Row};
 
 /// One line of `--json`.
@@ -39,6 +42,9 @@ pub(super) enum Event<'a> {
         problem: Option<Problem>,
         #[serde(skip_serializing_if = "Option::is_none")]
         option: Option<&'a str>,
+        /// Where it is wrong.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        at: Option<At<'a>>,
         /// What had changed since it was last evaluated.
         #[serde(skip_serializing_if = "Option::is_none")]
         changed: Option<&'a str>,
@@ -55,6 +61,24 @@ pub(super) enum Event<'a> {
     },
 }
 
+/// A place in the tree; lines and columns are counted from 1.
+#[derive(Serialize)]
+pub(super) struct At<'a> {
+    path: &'a str,
+    line: u32,
+    column: u32,
+}
+
+impl<'a> From<&'a (TreePath, u32, u32)> for At<'a> {
+    fn from((path, line, column): &'a (TreePath, u32, u32)) -> Self {
+        Self {
+            path: path.as_str(),
+            line: *line,
+            column: *column,
+        }
+    }
+}
+
 /// What a virtual machine was asked.
 #[derive(Default, Serialize)]
 pub(super) struct Asked<'a> {
@@ -69,20 +93,14 @@ pub(super) struct Asked<'a> {
 
 impl Job<'_> {
     pub(super) fn tell_evaluation(&self, host: &str, outcome: &Evaluated) {
-        let problem = outcome.result.as_ref().err().map(|refusal| {
-            let option = refusal.option.as_ref();
-            let option = option.map_or(String::new(), |option| format!(" (option `{option}`)"));
-            let text = format!("{host}: {}{option}", refusal.text);
-            Problem {
-                span: span(refusal, self.tree),
-                ..Problem::error("eval-failed", text)
-            }
-        });
-        self.context
-            .ui
-            .problems(problem.as_slice(), Some(self.tree));
-        let facts = outcome.result.as_ref().ok();
         let refusal = outcome.result.as_ref().err();
+        let problem = refusal.map(|refusal| refused(host, refusal, self.tree));
+        if refusal.is_some_and(|refusal| self.told.is_new(refusal)) {
+            self.context
+                .ui
+                .problems(problem.as_slice(), Some(self.tree));
+        }
+        let facts = outcome.result.as_ref().ok();
         self.context.ui.line(&Event::Task {
             host,
             task: Task::Eval.name(),
@@ -92,19 +110,32 @@ impl Job<'_> {
             derivation: facts.and_then(|facts| facts.derivation.as_deref()),
             problem,
             option: refusal.and_then(|refusal| refusal.option.as_deref()),
+            at: refusal
+                .and_then(|refusal| refusal.at.as_ref())
+                .map(At::from),
             changed: outcome.changed.as_deref(),
             vm: None,
         });
     }
+}
 
+/// How the end of a run is told.
+pub(super) struct Report<'a> {
+    pub(super) ui: &'a Ui,
+    pub(super) tasks: &'a [Task],
+    pub(super) junit: Option<&'a Path>,
+    pub(super) github: bool,
+}
+
+impl Report<'_> {
     /// Table, reports and the last line.
     pub(super) fn finish(
         &self,
         hosts: &[String],
         rows: Vec<Row>,
-        started: Instant,
+        took: Duration,
     ) -> Result<Outcome, Failure> {
-        let ui = &self.context.ui;
+        let ui = self.ui;
         let mut by_host: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
         for row in &rows {
             by_host.entry(&row.host).or_default().push(row);
@@ -121,15 +152,15 @@ impl Job<'_> {
         let failures = hosts.iter().filter(failed).count();
         let skips = hosts.iter().filter(skipped).count();
         let known = hosts.iter().filter(cached).count();
-        let seconds = started.elapsed().as_secs_f64();
+        let seconds = took.as_secs_f64();
         ui.text(&self.table(hosts, &rows));
-        if let Some(file) = &self.arguments.junit {
+        if let Some(file) = self.junit {
             fs::write(file, report::junit(&rows)).map_err(|error| {
                 let shown = Quoted(file.as_os_str());
                 Problem::error("unwritable", format!("{shown}: {error}"))
             })?;
         }
-        if self.arguments.github {
+        if self.github {
             ui.raw(report::annotations(&rows).as_bytes());
         }
         let passed = hosts.len() - failures - skips;
@@ -137,9 +168,14 @@ impl Job<'_> {
             0 => String::new(),
             some => format!(", {some} skipped"),
         };
+        let flakes = hosts.iter().filter(|host| *host == WHOLE).count();
+        let what = match (hosts.len() - flakes, flakes) {
+            (hosts, 0) => format!("{hosts} hosts"),
+            (0, _) => "flake".to_owned(),
+            (hosts, _) => format!("flake and {hosts} hosts"),
+        };
         ui.text(&format!(
-            "{} hosts: {passed} passed ({known} of them known from before), {failures} failed{not_done}, {seconds:.1} s",
-            hosts.len()
+            "{what}: {passed} passed ({known} of them known from before), {failures} failed{not_done}, {seconds:.1} s"
         ));
         ui.line(&Event::Finished {
             passed,
@@ -158,12 +194,7 @@ impl Job<'_> {
 
     fn table(&self, hosts: &[String], rows: &[Row]) -> String {
         let mut columns = vec![("host", Align::Left)];
-        columns.extend(
-            self.arguments
-                .only
-                .iter()
-                .map(|it| (it.name(), Align::Left)),
-        );
+        columns.extend(self.tasks.iter().map(|it| (it.name(), Align::Left)));
         columns.push(("seconds", Align::Right));
         let mut table = Table::new(&columns);
         for host in hosts {
@@ -172,7 +203,7 @@ impl Job<'_> {
                 rows.find(|row| row.host == *host && row.task == task.name())
             };
             let mut cells = vec![host.clone()];
-            for task in &self.arguments.only {
+            for task in self.tasks {
                 cells.push(
                     match of(*task) {
                         None => "",
@@ -192,7 +223,7 @@ impl Job<'_> {
             cells.push(format!("{seconds:.1}"));
             table.row(cells);
         }
-        table.render(self.context.ui.palette())
+        table.render(self.ui.palette())
     }
 }
 

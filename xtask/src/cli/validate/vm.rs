@@ -123,6 +123,7 @@ impl Job<'_> {
             derivation: None,
             problem: None,
             option: None,
+            at: None,
             changed: None,
             vm: Some(Asked {
                 skipped: Some(&reason),
@@ -155,6 +156,7 @@ impl Job<'_> {
             derivation: None,
             problem,
             option: None,
+            at: None,
             changed: None,
             vm: Some(Asked {
                 checks: &booted.passed,

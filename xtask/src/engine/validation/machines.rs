@@ -45,7 +45,8 @@ impl Validation<'_> {
                 views: BTreeMap::new(),
             },
             jobs: self.jobs,
-            per_process: crate::engine::evaluation::PER_PROCESS,
+            memory: self.memory,
+            apart: false,
             observer: &Nobody,
         };
         Ok(evaluation.run(hosts).hosts)

@@ -98,7 +98,8 @@ impl Run<'_, '_> {
                 views: views.clone(),
             },
             jobs: validation.jobs,
-            per_process: usize::MAX,
+            memory: validation.memory,
+            apart: false,
             observer: &observer,
         };
         evaluation.run(hosts);
@@ -131,7 +132,8 @@ impl Run<'_, '_> {
                 views: BTreeMap::new(),
             },
             jobs: validation.jobs,
-            per_process: 1,
+            memory: validation.memory,
+            apart: true,
             observer: &Alone(self),
         };
         evaluation.run(hosts);

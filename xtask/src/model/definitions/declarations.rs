@@ -154,6 +154,18 @@ pub(in crate::model) fn own_kind(
     })
 }
 
+/// Whether names that are taken from a term may mean what they mean in nixpkgs'
+/// library: it is something that the module was given, and nothing that a file of
+/// the repository makes (`let lib = …` hides the library).
+fn is_library(term: &Term) -> bool {
+    match term.kind() {
+        K::Arg(_) | K::ArgSet(_) | K::Input(_) | K::Inputs | K::Bound(..) | K::Fresh(..) => true,
+        K::Select(base, _, None) => is_library(base),
+        K::WithVar(_, scopes) => scopes.iter().all(is_library),
+        _ => false,
+    }
+}
+
 /// A type term in the notation of [`OptionType::parse`].
 fn type_expression(term: &Term) -> String {
     let name = |name: &str| match name {
@@ -165,11 +177,11 @@ fn type_expression(term: &Term) -> String {
         name => name.to_owned(),
     };
     match term.kind() {
-        K::Select(_, path, None) => match path.last() {
+        K::Select(base, path, None) if is_library(base) => match path.last() {
             Some(Key::Name(last)) => name(last),
             _ => "?".to_owned(),
         },
-        K::WithVar(last, _) => name(last),
+        K::WithVar(last, scopes) if scopes.iter().all(is_library) => name(last),
         K::Apply(function, argument) => match function.kind() {
             K::Apply(inner, first) if type_expression(inner) == "either" => {
                 format!(

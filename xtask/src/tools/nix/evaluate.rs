@@ -126,6 +126,53 @@ impl Nix {
             .env_remove("NIX_PATH"))
     }
 
+    /// `nix flake check --no-build` of a directory that is a flake, with some of its
+    /// inputs taken from directories.
+    ///
+    /// # Errors
+    ///
+    /// See [`EvaluationError`].
+    pub fn flake_check(
+        &self,
+        directory: &Path,
+        inputs: &BTreeMap<String, Input>,
+    ) -> Result<(), EvaluationError> {
+        let mut invocation = self
+            .command(&["flake", "check", "--no-build", "--no-write-lock-file"])
+            .args(["--option", "connect-timeout", "10"])
+            .args(["--option", "download-attempts", "2"])
+            .arg(reference(directory));
+        for (name, input) in inputs {
+            invocation = invocation
+                .args(["--override-input", name])
+                .arg(reference(&input.path));
+        }
+        let mut failure: Option<NixMessage> = None;
+        let mut last = String::new();
+        let status = self
+            .follow(&invocation, &mut |text, line| match line {
+                // The first is the cause.
+                Line::Error(message) => {
+                    failure.get_or_insert(message);
+                }
+                Line::Message(level, text) if level <= 1 => last = text,
+                Line::Other if !text.trim().is_empty() && !text.contains("@nix ") => {
+                    last = text.to_owned();
+                }
+                _ => {}
+            })
+            .map_err(EvaluationError::Run)?;
+        if status == 0 {
+            return Ok(());
+        }
+        Err(EvaluationError::Nix(failure.unwrap_or_else(|| {
+            NixMessage {
+                text: format!("nix ended with status {status}: {last}"),
+                ..NixMessage::default()
+            }
+        })))
+    }
+
     /// Evaluates hosts one after the other, in one process; `with` may change
     /// the command (a deadline, a tracer).
     ///
@@ -151,8 +198,14 @@ impl Nix {
             .follow(&with(invocation), &mut |text, line| match line {
                 Line::Trace(text) => on(event(text)),
                 Line::Error(message) => failure = Some(message),
-                Line::Message(level, text) if level <= 1 => on(Event::Said(text)),
-                Line::Other if !text.trim().is_empty() => last = text.to_owned(),
+                Line::Message(level, text) if level <= 1 => {
+                    last.clone_from(&text);
+                    on(Event::Said(text));
+                }
+                // What is meant for machines says nothing to people.
+                Line::Other if !text.trim().is_empty() && !text.contains("@nix ") => {
+                    last = text.to_owned();
+                }
                 _ => {}
             })
             .map_err(EvaluationError::Run)?;
@@ -179,6 +232,19 @@ fn event(text: String) -> Event {
         _ => None,
     };
     parsed.unwrap_or(Event::Said(text))
+}
+
+/// A directory as a reference to a flake: a URL.
+fn reference(directory: &Path) -> String {
+    let mut url = "path:".to_owned();
+    for byte in directory.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'-' | b'_' | b'.' | b'~' => url.push(char::from(*byte)),
+            byte if byte.is_ascii_alphanumeric() => url.push(char::from(*byte)),
+            byte => url.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    url
 }
 
 /// A string of the Nix language.
@@ -229,6 +295,12 @@ mod tests {
     #[test]
     fn strings_say_what_they_say() {
         assert_eq!(string("a\"b\\c${d}\n"), "\"a\\\"b\\\\c\\${d}\n\"");
+    }
+
+    #[test]
+    fn a_directory_is_a_url() {
+        let url = reference(Path::new("/a b/ü?#%.x"));
+        assert_eq!(url, "path:/a%20b/%C3%BC%3F%23%25.x");
     }
 
     #[test]
