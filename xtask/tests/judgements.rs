@@ -10,7 +10,6 @@
     clippy::panic
 )]
 
-#[allow(dead_code)]
 mod common;
 
 #[allow(dead_code)]

@@ -73,6 +73,7 @@ impl Repository {
             use_records: tracer.is_some(),
             inputs: self.setup.inputs.clone(),
             jobs: self.setup.jobs,
+            memory: &self.setup.memory,
             state: &self.setup.state,
             count: &count,
             done: &done,
