@@ -91,7 +91,9 @@ impl Verdicts {
         let why = own.differences.first().map(|own| own.message.as_str());
         let wrong = match own.judgement {
             Judgement::Equal => !same,
-            Judgement::Unknown => true,
+            // Where Nix refuses the change, or where only declarations could tell (of
+            // which a record of definitions knows nothing), that is the right answer.
+            Judgement::Unknown => same && mutation.what != "empty set added",
             _ => mutation.cosmetic && same,
         };
         if !wrong && same && own.judgement != Judgement::Equal {

@@ -1,5 +1,5 @@
 //! Single changes to a migrated tree: what real Nix says of them, and what the
-//! proof says. No change that Nix sees may be called equal, none of the fixture's
+//! proof says. No change that Nix sees may be called equal, none that it does not see
 //! unknown, and no cosmetic one different.
 //!
 //! `FLEET_TEST_MUTATIONS` says how many of each kind, `FLEET_TEST_SEED` where to
