@@ -24,8 +24,10 @@ let
       };
       modules = [
         secrix.nixosModules.default
-        ../modules/features/rollout-guard.nix
         (../hosts + "/${name}")
+      ]
+      ++ import ../modules/features
+      ++ [
         {
           features.rollout-guard.enable = true;
           nixpkgs.hostPlatform = system;
