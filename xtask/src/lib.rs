@@ -5,6 +5,7 @@
 //! [`proof`], [`validate`], [`explain`], [`lock`], [`guard`], [`rollout`], [`journal`]. The **shell** acts: [`process`], [`tools`],
 //! [`workspace`], [`engine`], [`ui`], [`cli`]. `ARCHITECTURE.md` has the whole map.
 
+pub mod adopt;
 pub mod config;
 pub mod edit;
 pub mod explain;

@@ -3,6 +3,7 @@
 //! Here and nowhere else the shell and the core are wired together, and only
 //! [`outcome`] knows what an exit status means.
 
+mod adopt;
 mod baseline;
 mod completions;
 mod context;
@@ -110,6 +111,8 @@ enum Command {
     /// Turn monolithic hosts into feature modules, with proof; and the way back
     #[command(subcommand)]
     Migrate(migrate::Command),
+    /// Put settings (and the tool itself) into a repository that has none, with proof
+    Adopt(adopt::Arguments),
     /// Show which programs are there, in which version, and what to do about missing ones
     Doctor,
     /// The whole way on a scratch copy: inventory, migration, proof and back
@@ -134,6 +137,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Outcome, Failure> {
         Command::Rollout(arguments) => rollout::run(&arguments, context),
         Command::Rollback(command) => rollout::rollback(&command, context),
         Command::Migrate(command) => migrate::run(command, context),
+        Command::Adopt(arguments) => adopt::run(&arguments, context),
         Command::Tour => tour::run(context),
         Command::Doctor => doctor::run(context),
         Command::Test(arguments) => test::run(&arguments, context),
