@@ -1,7 +1,11 @@
 //! What is known about option paths and features, asked in one place.
 
+use std::sync::OnceLock;
+
+use rayon::prelude::*;
+
 use crate::model::term::{Key, Term};
-use crate::model::{Definition, Fleet, Host, Wrapper};
+use crate::model::{Definition, Fleet, Host, Resolved, Wrapper};
 use crate::options::{OptionTable, OptionType, PathKind, View};
 use crate::taxonomy::{Class, Taxonomy, derived_feature};
 use crate::tree::TreePath;
@@ -52,8 +56,37 @@ pub struct Catalogue<'a> {
     pub host: Option<&'a Host>,
     /// All hosts: what several of them define alike names none of them.
     pub fleet: Option<&'a Fleet>,
+    /// The same with features seen through.
+    pub seen_through: Option<&'a SeenThrough<'a>>,
     /// The host's own file: hosts that import it, too, are the same machine.
     pub entry: Option<&'a TreePath>,
+}
+
+/// The hosts of a fleet with features seen through: what is defined in the end.
+/// Made when it is asked for.
+pub struct SeenThrough<'a> {
+    fleet: &'a Fleet,
+    definitions: OnceLock<Vec<Vec<Definition>>>,
+}
+
+impl<'a> SeenThrough<'a> {
+    /// Nothing is done yet.
+    pub fn new(fleet: &'a Fleet) -> Self {
+        Self {
+            fleet,
+            definitions: OnceLock::new(),
+        }
+    }
+
+    /// The hosts with their definitions.
+    pub fn hosts(&self) -> impl Iterator<Item = (&Host, &[Definition])> {
+        let hosts = &self.fleet.hosts;
+        let definitions = self.definitions.get_or_init(|| {
+            let resolved = hosts.par_iter().map(Resolved::new);
+            resolved.map(|host| host.definitions).collect()
+        });
+        hosts.iter().zip(definitions.iter().map(Vec::as_slice))
+    }
 }
 
 impl<'a> Catalogue<'a> {
@@ -64,6 +97,7 @@ impl<'a> Catalogue<'a> {
             taxonomy,
             host: None,
             fleet: None,
+            seen_through: None,
             entry: None,
         }
     }
@@ -106,14 +140,21 @@ impl<'a> Catalogue<'a> {
             .filter(|definition| is_certain(definition))
             .map(|definition| &definition.value)
             .collect();
-        let is_shared = |host: &Host| {
+        let is_other = |host: &Host| {
+            let mut files = host.module_files();
             host.name != own.name
                 && !self
                     .entry
-                    .is_some_and(|entry| host.module_files().any(|file| file == entry))
-                && definitions_at(host, path).any(|definition| values.contains(&&definition.value))
+                    .is_some_and(|entry| files.any(|file| file == entry))
         };
-        !fleet.hosts.iter().any(is_shared)
+        let has_it = |definition: &Definition| values.contains(&&definition.value);
+        let mut others = fleet.hosts.iter().filter(|host| is_other(host));
+        if others.any(|host| definitions_at(host, path).any(has_it)) {
+            return false;
+        }
+        // Hosts that have it from a feature.
+        let mut others = self.seen_through.into_iter().flat_map(SeenThrough::hosts);
+        !others.any(|(host, definitions)| is_other(host) && at(definitions, path).any(has_it))
     }
 
     /// A name for what no pattern covers.
@@ -190,6 +231,13 @@ impl<'a> Catalogue<'a> {
 
 /// What a host defines at exactly this path.
 fn definitions_at<'a>(host: &'a Host, path: &'a [String]) -> impl Iterator<Item = &'a Definition> {
+    at(&host.definitions, path)
+}
+
+fn at<'a>(
+    definitions: &'a [Definition],
+    path: &'a [String],
+) -> impl Iterator<Item = &'a Definition> {
     let is_here = move |keys: &[Key]| {
         keys.len() == path.len()
             && keys
@@ -197,7 +245,7 @@ fn definitions_at<'a>(host: &'a Host, path: &'a [String]) -> impl Iterator<Item 
                 .zip(path)
                 .all(|(key, name)| matches!(key, Key::Name(key) if **key == **name))
     };
-    host.definitions
+    definitions
         .iter()
         .filter(move |definition| is_here(&definition.path))
 }

@@ -9,7 +9,7 @@
 use super::migrate::Knowledge;
 use super::namespace::Namespace;
 use crate::edit::{Change, ChangeSet};
-use crate::model::{Fleet, Origin};
+use crate::model::{Fleet, Host};
 use crate::proof::{self, Judgement};
 use crate::tree::{Tree, TreePath};
 
@@ -63,10 +63,19 @@ pub fn choices(
     found
 }
 
-fn arrival(tree: &Tree, fleet: &Fleet, directory: &TreePath, knowledge: &Knowledge<'_>) -> Arrival {
+/// Whether a host imports every file of a directory without naming it.
+pub fn is_read(tree: &Tree, host: &str, directory: &TreePath, knowledge: &Knowledge<'_>) -> bool {
     let Some(probe) = directory.join(PROBE) else {
-        return Arrival::Disturbs;
+        return false;
     };
+    let tree = tree.with(&creating(&probe));
+    let after = Fleet::load_host(&tree, knowledge.table, knowledge.cache, host);
+    let mut files = after.hosts.iter().flat_map(Host::module_files);
+    files.any(|file| *file == probe)
+}
+
+/// A module that does nothing.
+fn creating(probe: &TreePath) -> ChangeSet {
     let mut changes = ChangeSet::new();
     changes.insert(
         probe.clone(),
@@ -75,14 +84,24 @@ fn arrival(tree: &Tree, fleet: &Fleet, directory: &TreePath, knowledge: &Knowled
             executable: false,
         },
     );
-    let after = Fleet::load(&tree.with(&changes), knowledge.table, knowledge.cache);
+    changes
+}
+
+fn arrival(tree: &Tree, fleet: &Fleet, directory: &TreePath, knowledge: &Knowledge<'_>) -> Arrival {
+    let Some(probe) = directory.join(PROBE) else {
+        return Arrival::Disturbs;
+    };
+    let after = Fleet::load(
+        &tree.with(&creating(&probe)),
+        knowledge.table,
+        knowledge.cache,
+    );
     let verdicts = proof::compare(fleet, &after, knowledge.table);
     if verdicts.iter().any(|it| it.judgement != Judgement::Equal) {
         return Arrival::Disturbs;
     }
-    let mut modules = after.hosts.iter().flat_map(|host| &host.modules);
-    let is_probe = |origin: &Origin| matches!(origin, Origin::File(path) if *path == probe);
-    if modules.any(|module| is_probe(&module.origin)) {
+    let mut files = after.hosts.iter().flat_map(Host::module_files);
+    if files.any(|file| *file == probe) {
         Arrival::Imported
     } else {
         Arrival::Unread

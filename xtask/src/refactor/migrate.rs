@@ -1,13 +1,13 @@
 //! Propose, prove, refine: a migration is proposed from syntax, judged by the
 //! model, and whatever the judgement falls on stays with the host.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::anatomy::NotAModule;
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, SeenThrough};
 use super::compose::Position;
 use super::directory;
 use super::group::{Grouping, MIN_LINES};
@@ -299,9 +299,11 @@ fn pass_in(
             None,
         );
     }
+    let seen_through = SeenThrough::new(fleet);
     let catalogue = Catalogue {
         host: Some(host),
         fleet: Some(fleet),
+        seen_through: Some(&seen_through),
         ..Catalogue::new(knowledge.table, knowledge.taxonomy)
     };
     let Some(entry) = host::entry(tree, fleet, host, &catalogue) else {
@@ -325,7 +327,7 @@ fn pass_in(
         directory: &namespace.directory,
         grouping: &grouping,
         position: Position::Head,
-        auto_import: placement::is_listed_for(tree, host, &namespace.directory),
+        auto_import: directory::is_read(tree, &host.name, &namespace.directory, knowledge),
         list: None,
         beside: None,
         roles: &roles,
@@ -361,7 +363,6 @@ fn pass_in(
         knowledge,
         accept_order_only: request.accept_order_only,
         alone: OnceCell::new(),
-        last: RefCell::default(),
     };
     let best = placed(&mut judge, &mut asked, &|| {
         placement::candidates(tree, host, &entry, &namespace.directory)

@@ -10,6 +10,7 @@
 //! in it, on the same level of the walk: no order changes.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use rnix::SyntaxNode;
 use rnix::ast::{self, Expr};
@@ -28,9 +29,14 @@ pub use beside::Beside;
 /// A place next to the host's own file.
 #[derive(Debug, Clone)]
 pub enum Place {
-    /// In the list of modules that the host is made from: changes that put all of
-    /// a directory there.
-    Modules(ChangeSet),
+    /// In the list of modules that the host is made from: single files, or, where
+    /// other hosts are made from that list, too, all of a directory.
+    Modules {
+        /// Where single files go.
+        files: Beside,
+        /// Changes that put all of the directory there, if it can be listed.
+        all: Option<ChangeSet>,
+    },
     /// In the list of imports that brings in the host's own file.
     Imports(Beside),
 }
@@ -53,24 +59,14 @@ pub fn candidates(tree: &Tree, host: &Host, entry: &TreePath, directory: &TreePa
     if own.is_some_and(|own| own.level > 0) {
         return beside::places(tree, host, entry);
     }
-    let lists = module_lists(tree, host, entry, directory);
-    lists.into_iter().map(Place::Modules).collect()
+    module_lists(tree, host, entry, directory)
 }
 
-/// Changes that put all modules of a directory into a list of modules.
-fn module_lists(
-    tree: &Tree,
-    host: &Host,
-    entry: &TreePath,
-    directory: &TreePath,
-) -> Vec<ChangeSet> {
-    let Some(listing) = directory.join("default.nix") else {
-        return Vec::new();
-    };
+/// Every element of every list of modules.
+fn module_lists(tree: &Tree, host: &Host, entry: &TreePath, directory: &TreePath) -> Vec<Place> {
     let listed = is_listed(tree, directory);
-    if tree.is_directory(directory) && !listed {
-        return Vec::new();
-    }
+    let can_be_listed = listed || !tree.is_directory(directory);
+    let listing = directory.join("default.nix").filter(|_| can_be_listed);
     let modules: BTreeSet<&TreePath> = host.module_files().collect();
     let flake = TreePath::new("flake.nix");
     let files = flake.iter().chain(
@@ -85,35 +81,39 @@ fn module_lists(
             continue;
         }
         let Ok(text) = tree.text(file) else { continue };
-        for (element, new) in insertions(file, &text, directory) {
-            let mut changes = ChangeSet::new();
-            changes.insert(
-                file.clone(),
-                Change::Modify {
-                    before: text.clone().into_bytes(),
-                    contents: new.into_bytes(),
-                },
-            );
-            if !listed {
+        for it in insertions(file, &text, directory) {
+            let all = listing.as_ref().map(|listing| {
+                let mut changes = ChangeSet::new();
                 changes.insert(
-                    listing.clone(),
-                    Change::Create {
-                        contents: LISTING.as_bytes().to_vec(),
-                        executable: false,
+                    file.clone(),
+                    Change::Modify {
+                        before: text.clone().into_bytes(),
+                        contents: it.text.into_bytes(),
                     },
                 );
-            }
+                if !listed {
+                    changes.insert(
+                        listing.clone(),
+                        Change::Create {
+                            contents: LISTING.as_bytes().to_vec(),
+                            executable: false,
+                        },
+                    );
+                }
+                changes
+            });
             // The element that spells the most of the entry's path comes first.
             let likeness = entry
                 .components()
-                .filter(|part| element.contains(part.trim_end_matches(".nix")))
+                .filter(|part| it.element.contains(part.trim_end_matches(".nix")))
                 .count();
-            found.push((std::cmp::Reverse(likeness), changes));
+            let files = Beside::in_modules(file, &text, it.list, it.range);
+            found.push((std::cmp::Reverse(likeness), Place::Modules { files, all }));
         }
     }
     found.sort_by_key(|(likeness, _)| *likeness);
     found.truncate(CANDIDATES);
-    found.into_iter().map(|(_, changes)| changes).collect()
+    found.into_iter().map(|(_, place)| place).collect()
 }
 
 /// Whether a directory has a listing of ours: what is put there is imported.
@@ -124,15 +124,9 @@ pub fn is_listed(tree: &Tree, directory: &TreePath) -> bool {
         .is_some_and(|text| text == LISTING)
 }
 
-/// Whether a host takes all that such a directory lists.
-pub fn is_listed_for(tree: &Tree, host: &Host, directory: &TreePath) -> bool {
-    let mut files = host.module_files();
-    is_listed(tree, directory) && files.any(|file| file.parent().as_ref() == Some(directory))
-}
-
-/// Whether the modules of a directory stand right behind the host's file in its
-/// list.
-pub fn stands_behind(host: &Host, entry: &TreePath, directory: &TreePath) -> bool {
+/// Whether what `is_part` of the host's features stands right behind the host's
+/// file in its list.
+pub fn stands_behind(host: &Host, entry: &TreePath, is_part: &dyn Fn(&TreePath) -> bool) -> bool {
     let file_at = |at: usize| match host.modules.get(at).map(|module| &module.origin) {
         Some(Origin::File(path)) => Some(path),
         _ => None,
@@ -140,16 +134,26 @@ pub fn stands_behind(host: &Host, entry: &TreePath, directory: &TreePath) -> boo
     let Some(at) = (0..host.modules.len()).find(|at| file_at(*at) == Some(entry)) else {
         return false;
     };
-    let is_feature = |path: &TreePath| path.parent().as_ref() == Some(directory);
     host.modules
         .get(at + 1)
         .is_some_and(|next| next.level == host.modules[at].level)
-        && file_at(at + 1).is_some_and(is_feature)
+        && file_at(at + 1).is_some_and(is_part)
 }
 
-/// The text of a file with `import <directory>` put behind one element of one
-/// list of modules, for each element: what that element is, and the new text.
-fn insertions(file: &TreePath, text: &str, directory: &TreePath) -> Vec<(String, String)> {
+/// An element of a list of modules.
+struct Insertion {
+    /// What it is.
+    element: String,
+    /// Where.
+    range: Range<usize>,
+    /// The list.
+    list: Range<usize>,
+    /// The text of the file with `import <directory>` behind the element.
+    text: String,
+}
+
+/// All elements of all lists of modules in a file.
+fn insertions(file: &TreePath, text: &str, directory: &TreePath) -> Vec<Insertion> {
     let parsed = rnix::Root::parse(text);
     if !parsed.errors().is_empty() {
         return Vec::new();
@@ -177,7 +181,12 @@ fn insertions(file: &TreePath, text: &str, directory: &TreePath) -> Vec<(String,
                 let new = TextEdits::new(vec![edit])
                     .ok()
                     .and_then(|edits| edits.apply(text));
-                found.extend(new.map(|new| (item.text().to_string(), new)));
+                found.extend(new.map(|new| Insertion {
+                    element: item.text().to_string(),
+                    range: span(item.text_range()),
+                    list: span(list.text_range()),
+                    text: new,
+                }));
             }
         }
     }
@@ -244,7 +253,7 @@ mod tests {
         let text = "{ modules = [ a b ] ++ c; }";
         let texts: Vec<String> = insertions(&file, text, &directory)
             .into_iter()
-            .map(|(_, text)| text)
+            .map(|it| it.text)
             .collect();
         assert_eq!(
             texts,

@@ -11,7 +11,7 @@ use rustc_hash::FxHashSet;
 use super::oversize::MAX_SHARE;
 use super::{Group, Grouping, Groups, MIN_LINES, feature_name};
 use crate::model::term::{Digest, Key};
-use crate::model::{Definition, Resolved, Wrapper, path_text};
+use crate::model::{Definition, Host, Wrapper, path_text};
 use crate::refactor::anatomy::{Anatomy, ItemId};
 use crate::refactor::catalogue::Catalogue;
 use crate::refactor::emit::node_range;
@@ -201,21 +201,17 @@ fn core(support: &Support, group: &Group) -> (BTreeSet<ItemId>, usize) {
 
 /// Which other hosts have all definitions of an item as they are.
 fn support(anatomy: &Anatomy, catalogue: &Catalogue<'_>) -> Support {
-    let (Some(host), Some(fleet)) = (catalogue.host, catalogue.fleet) else {
+    let (Some(host), Some(fleet)) = (catalogue.host, catalogue.seen_through) else {
         return Support::new();
     };
-    let is_other = |other: &&crate::model::Host| {
+    let is_other = |other: &Host| {
         other.name != host.name && !other.module_files().any(|file| *file == anatomy.path)
     };
     let others: Vec<FxHashSet<Digest>> = fleet
-        .hosts
-        .iter()
-        .filter(is_other)
+        .hosts()
+        .filter(|(other, _)| is_other(other))
         .take(LOOK_AT)
-        .map(|other| {
-            let resolved = Resolved::new(other);
-            resolved.definitions.iter().map(fingerprint).collect()
-        })
+        .map(|(_, definitions)| definitions.iter().map(fingerprint).collect())
         .collect();
     let mut found = Support::new();
     for (id, item) in anatomy.items.iter().enumerate() {

@@ -1,12 +1,11 @@
 //! Proposals and what the proof says of them.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 
 use super::{Knowledge, MigratePlan, Outcome, Placement};
-use crate::edit::{Change, ChangeSet};
-use crate::model::{Fleet, Origin};
+use crate::edit::ChangeSet;
+use crate::model::Fleet;
 use crate::proof::{self, Difference, HostVerdict, Judgement};
 use crate::refactor::anatomy::{Anatomy, ItemId};
 use crate::refactor::catalogue::Catalogue;
@@ -63,8 +62,6 @@ pub(super) struct Judge<'a> {
     pub(super) accept_order_only: bool,
     /// The host that is asked for, in a fleet of its own.
     pub(super) alone: OnceCell<Fleet>,
-    /// What was loaded last.
-    pub(super) last: RefCell<Option<(ChangeSet, Rc<Fleet>)>>,
 }
 
 impl Judge<'_> {
@@ -87,14 +84,7 @@ impl Judge<'_> {
             if proposal.changes.is_empty() {
                 return Ok(self.proved(proposal, Vec::new(), request, &keep));
             }
-            let (after, verdicts) = self.judge(request.host, &proposal.changes);
-            if !request.auto_import
-                && after.is_some_and(|it| imports_itself(&it, request, &proposal.changes))
-                && self.arrive_unlisted(request, &proposal.changes)
-            {
-                request.auto_import = true;
-                continue;
-            }
+            let verdicts = self.judge(request.host, &proposal.changes);
             let bad = self.bad(&verdicts);
             if bad.is_empty() {
                 return Ok(self.proved(proposal, verdicts, request, &keep));
@@ -138,8 +128,7 @@ impl Judge<'_> {
         Err("no part of it could be moved without a change".to_owned())
     }
 
-    /// The first proposal, if it is equal as it is and nothing of it arrives
-    /// unasked at other hosts.
+    /// The first proposal, if it is equal as it is.
     pub(super) fn at_once(&self, request: &Request<'_>) -> Option<Proved> {
         let keep = BTreeMap::new();
         let proposal = host::propose(
@@ -154,11 +143,9 @@ impl Judge<'_> {
         if proposal.changes.is_empty() {
             return Some(self.proved(proposal, Vec::new(), request, &keep));
         }
-        let (after, verdicts) = self.judge(request.host, &proposal.changes);
+        let verdicts = self.judge(request.host, &proposal.changes);
         let is_equal = self.bad(&verdicts).is_empty();
-        let arrives = !request.auto_import
-            && after.is_some_and(|it| imports_itself(&it, request, &proposal.changes));
-        (is_equal && !arrives).then(|| self.proved(proposal, verdicts, request, &keep))
+        is_equal.then(|| self.proved(proposal, verdicts, request, &keep))
     }
 
     fn proved(
@@ -173,6 +160,7 @@ impl Judge<'_> {
             verdicts,
             placement: match (request.auto_import, request.position) {
                 _ if request.list.is_some() => Placement::ModuleList,
+                _ if request.beside.is_some_and(|it| it.in_modules) => Placement::ModuleList,
                 _ if request.beside.is_some() => Placement::ImportList,
                 (true, _) => Placement::AutoImport,
                 (false, Position::Head) => Placement::CompositionHead,
@@ -196,31 +184,31 @@ impl Judge<'_> {
         let Ok(proposal) = proposal else { return false };
         self.host_after(request.host, &proposal.changes)
             .host(request.host)
-            .is_some_and(|host| placement::stands_behind(host, request.entry, request.directory))
+            .is_some_and(|host| {
+                let is_part = |path: &TreePath| {
+                    proposal.changes.contains_key(path)
+                        || path.parent().as_ref() == Some(request.directory)
+                };
+                placement::stands_behind(host, request.entry, &is_part)
+            })
     }
 
-    /// Whether other hosts import the new files even where no list names them: a
-    /// list that the proposal itself adds them to is no directory that is read.
-    fn arrive_unlisted(&self, request: &Request<'_>, changes: &ChangeSet) -> bool {
-        let created: ChangeSet = changes
-            .iter()
-            .filter(|(_, change)| matches!(change, Change::Create { .. }))
-            .map(|(path, change)| (path.clone(), change.clone()))
-            .collect();
-        imports_itself(&self.after(&created), request, &created)
-    }
-
-    /// The fleet as it would be; the last answer is kept.
-    fn after(&self, changes: &ChangeSet) -> Rc<Fleet> {
-        let last = self.last.take().filter(|(of, _)| of == changes);
-        let (_, fleet) = last.unwrap_or_else(|| {
-            let tree = self.tree.with(changes);
-            let fleet = Fleet::load(&tree, self.knowledge.table, self.knowledge.cache);
-            (changes.clone(), Rc::new(fleet))
-        });
-        self.last
-            .replace(Some((changes.clone(), Rc::clone(&fleet))));
-        fleet
+    /// Whether hosts that do not share the host's file would take its features.
+    pub(super) fn reaches_others(&self, request: &Request<'_>) -> bool {
+        let keep = BTreeMap::new();
+        let (tree, groups) = (self.tree, self.groups);
+        let proposal = host::propose(tree, self.anatomy, groups, request, self.catalogue, &keep);
+        let Ok(proposal) = proposal else { return true };
+        let (table, cache) = (self.knowledge.table, self.knowledge.cache);
+        let after = Fleet::load(&tree.with(&proposal.changes), table, cache);
+        let is_new = |file: &TreePath| {
+            let is_feature = file.parent().as_ref() == Some(request.directory);
+            is_feature && proposal.changes.contains_key(file)
+        };
+        after.hosts.iter().any(|host| {
+            !host.module_files().any(|file| file == request.entry)
+                && host.module_files().any(is_new)
+        })
     }
 
     /// The fleet as it would be with nothing in it but one host.
@@ -230,8 +218,8 @@ impl Judge<'_> {
     }
 
     /// The judgement on the host itself, and only if that is good the one on all
-    /// hosts, with the fleet as it would be.
-    fn judge(&self, host: &str, changes: &ChangeSet) -> (Option<Rc<Fleet>>, Vec<HostVerdict>) {
+    /// hosts.
+    fn judge(&self, host: &str, changes: &ChangeSet) -> Vec<HostVerdict> {
         let alone = self.alone.get_or_init(|| {
             let (table, cache) = (self.knowledge.table, self.knowledge.cache);
             Fleet::load_host(self.tree, table, cache, host)
@@ -239,11 +227,11 @@ impl Judge<'_> {
         let after = self.host_after(host, changes);
         let verdicts = proof::compare(alone, &after, self.knowledge.table);
         if !self.bad(&verdicts).is_empty() {
-            return (None, verdicts);
+            return verdicts;
         }
-        let after = self.after(changes);
-        let verdicts = proof::compare(self.fleet, &after, self.knowledge.table);
-        (Some(after), verdicts)
+        let (table, cache) = (self.knowledge.table, self.knowledge.cache);
+        let after = Fleet::load(&self.tree.with(changes), table, cache);
+        proof::compare(self.fleet, &after, table)
     }
 
     fn bad<'v>(&self, verdicts: &'v [HostVerdict]) -> Vec<&'v Difference> {
@@ -285,7 +273,7 @@ impl Judge<'_> {
             let reason = match attempt {
                 Ok(proposal) if proposal.changes.is_empty() => continue,
                 Ok(proposal) => {
-                    let (_, verdicts) = self.judge(request.host, &proposal.changes);
+                    let verdicts = self.judge(request.host, &proposal.changes);
                     match self.bad(&verdicts).first() {
                         None => continue,
                         Some(difference) => difference.message.clone(),
@@ -310,25 +298,10 @@ impl Judge<'_> {
         if proposal.changes.is_empty() {
             return Ok(self.proved(proposal, Vec::new(), request, &keep));
         }
-        let (_, verdicts) = self.judge(request.host, &proposal.changes);
+        let verdicts = self.judge(request.host, &proposal.changes);
         match self.bad(&verdicts).first() {
             None => Ok(self.proved(proposal, verdicts, request, &keep)),
             Some(difference) => Err(difference.message.clone()),
         }
     }
-}
-
-/// Whether generated files are imported without the host naming them.
-pub(super) fn imports_itself(after: &Fleet, request: &Request<'_>, changes: &ChangeSet) -> bool {
-    let created: BTreeSet<&TreePath> = changes
-        .iter()
-        .filter(|(_, change)| matches!(change, Change::Create { .. }))
-        .map(|(path, _)| path)
-        .collect();
-    after
-        .hosts
-        .iter()
-        .filter(|host| host.name != request.host)
-        .flat_map(|host| &host.modules)
-        .any(|module| matches!(&module.origin, Origin::File(path) if created.contains(path)))
 }

@@ -59,20 +59,30 @@ fn beside_the_host(
     candidates: &dyn Fn() -> Vec<Place>,
 ) -> Option<Proved> {
     for place in candidates() {
-        let mut asked = match &place {
-            Place::Modules(list) => Request {
-                auto_import: true,
-                list: Some(list),
-                ..asked.clone()
-            },
-            Place::Imports(beside) => Request {
-                beside: Some(beside),
-                ..asked.clone()
-            },
+        let (Place::Modules { files: beside, .. } | Place::Imports(beside)) = &place;
+        let mut single = Request {
+            beside: Some(beside),
+            ..asked.clone()
         };
-        if judge.stands_behind(&asked)
-            && let Ok(found) = judge.refine(&mut asked, BTreeMap::new())
-        {
+        if !judge.stands_behind(&single) {
+            continue;
+        }
+        let Place::Modules { all, .. } = &place else {
+            return judge.refine(&mut single, BTreeMap::new()).ok();
+        };
+        // A list that many hosts are made from takes a directory.
+        let mut together = all.as_ref().map(|all| Request {
+            auto_import: true,
+            list: Some(all),
+            ..asked.clone()
+        });
+        let found = match &mut together {
+            Some(together) if judge.reaches_others(&single) => {
+                judge.refine(together, BTreeMap::new())
+            }
+            _ => judge.refine(&mut single, BTreeMap::new()),
+        };
+        if let Ok(found) = found {
             return Some(found);
         }
     }

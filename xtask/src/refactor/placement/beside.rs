@@ -1,5 +1,5 @@
-//! A place for features in the list of imports that brings in the host's own
-//! file.
+//! A place for features in the list that brings in the host's own file: the
+//! imports of another file, or the modules that the host is made from.
 //!
 //! ```nix
 //! imports = [ ./hardware.nix ./services.nix ];
@@ -29,6 +29,8 @@ pub struct Beside {
     text: String,
     list: Range<usize>,
     element: Range<usize>,
+    /// Whether it is the list of modules that the host is made from.
+    pub in_modules: bool,
 }
 
 /// The places behind the elements that import the host's own file.
@@ -55,6 +57,7 @@ pub(super) fn places(tree: &Tree, host: &Host, entry: &TreePath) -> Vec<Place> {
                 text: text.clone(),
                 list,
                 element,
+                in_modules: false,
             })
         })
         .collect()
@@ -98,6 +101,22 @@ fn elements(
 }
 
 impl Beside {
+    /// The place behind an element of a list of modules.
+    pub(super) fn in_modules(
+        file: &TreePath,
+        text: &str,
+        list: Range<usize>,
+        element: Range<usize>,
+    ) -> Self {
+        Self {
+            file: file.clone(),
+            text: text.to_owned(),
+            list,
+            element,
+            in_modules: true,
+        }
+    }
+
     /// The file with more elements in the list.
     pub fn change(&self, imports: &[TreePath]) -> (TreePath, Change) {
         let own = self.file.parent().unwrap_or_else(TreePath::root);
@@ -137,13 +156,18 @@ impl Beside {
             return new;
         }
         let pad = indent(self.list.start);
-        let before = text[self.list.start + 1..self.element.end].split_whitespace();
-        let after = text[self.element.end..self.list.end - 1].split_whitespace();
-        let elements: String = before
-            .chain(paths.iter().map(String::as_str))
-            .chain(after)
-            .map(|element| format!("{pad}  {element}\n"))
-            .collect();
+        let mut elements = String::new();
+        let parsed = rnix::Root::parse(text);
+        let nodes = parsed.syntax().descendants();
+        let own = nodes.filter(|node| span(node.text_range()) == self.list);
+        for element in own.take(1).flat_map(|list| list.children()) {
+            elements.push_str(&format!("{pad}  {}\n", element.text()));
+            if span(element.text_range()) == self.element {
+                for path in paths {
+                    elements.push_str(&format!("{pad}  {path}\n"));
+                }
+            }
+        }
         new.replace_range(self.list.clone(), &format!("[\n{elements}{pad}]"));
         new
     }
@@ -169,6 +193,7 @@ mod tests {
             text,
             list,
             element,
+            in_modules: false,
         };
         let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
         assert_eq!(beside.with(&paths), expect);
@@ -187,12 +212,12 @@ mod tests {
             "{\n  imports = [\n    ./web # here\n    ../m/x.nix\n    ./b.nix\n  ];\n}",
         );
         check(
-            "{\n  imports = [ ./b.nix ./web ] ++ c;\n}",
+            "{\n  imports = [ (f \"a  b\") ./web ] ++ c;\n}",
             &[
                 "../../modules/features/monitoring.nix",
                 "../../modules/features/web.nix",
             ],
-            "{\n  imports = [\n    ./b.nix\n    ./web\n    ../../modules/features/monitoring.nix\n    \
+            "{\n  imports = [\n    (f \"a  b\")\n    ./web\n    ../../modules/features/monitoring.nix\n    \
              ../../modules/features/web.nix\n  ] ++ c;\n}",
         );
     }

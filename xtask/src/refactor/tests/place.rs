@@ -95,3 +95,50 @@ fn a_file_below_the_hosts_own_keeps_its_features_beside_it() {
         "{host}"
     );
 }
+
+#[test]
+fn hosts_with_lists_of_their_own_migrate_one_after_the_other() {
+    let host = |name: &str| {
+        format!(
+            "#- /{name}.nix\n{{\n{NGINX}  services.openssh.extraConfig = \"{name}\";\n}}\n#- /{name}-more.nix\n{{ services.nginx.appendConfig = \"{name}\"; services.openssh.extraConfig = \"more\"; }}\n"
+        )
+    };
+    let files = "#- /flake.nix\n{ outputs = { nixpkgs, ... }@inputs: { nixosConfigurations = { a = nixpkgs.lib.nixosSystem { modules = [ ./a.nix ./a-more.nix ]; }; b = nixpkgs.lib.nixosSystem { modules = [ ./b.nix ./b-more.nix inputs.x.nixosModules.x ]; }; }; }; }\n".to_owned()
+        + &host("a")
+        + &host("b");
+    let mut tree = fixture(&files);
+    let (table, taxonomy) = (OptionTable::embedded(), Taxonomy::embedded());
+    let cache = ParseCache::default();
+    let knowledge = Knowledge {
+        table: &table,
+        taxonomy: &taxonomy,
+        cache: &cache,
+    };
+    for host in ["a", "b"] {
+        let fleet = Fleet::load(&tree, &table, &cache);
+        let request = MigrateRequest {
+            host,
+            grouping: Grouping::default(),
+            namespace: None,
+            directory: None,
+            accept_order_only: false,
+        };
+        let plan = migrate_host(&tree, &fleet, &request, &knowledge);
+        assert_eq!(plan.outcome, Outcome::Migrated, "{host}: {:?}", plan.kept);
+        assert_eq!(plan.placement, Some(Placement::ModuleList), "{host}");
+        tree = tree.with(&plan.changes);
+    }
+    let flake = tree.text(&TreePath::new("flake.nix").unwrap()).unwrap();
+    let both = [
+        "[ ./a.nix ./modules/features/nginx.nix ./a-more.nix ]",
+        "[ ./b.nix ./modules/features/nginx.nix ./b-more.nix inputs.x.nixosModules.x ]",
+    ];
+    for list in both {
+        let elements: Vec<&str> = list.trim_end_matches(" ]").split_whitespace().collect();
+        let words: Vec<&str> = flake.split_whitespace().collect();
+        assert!(
+            words.windows(elements.len()).any(|it| it == elements),
+            "{list}: {flake}"
+        );
+    }
+}
