@@ -530,6 +530,61 @@ fn a_killed_run_leaves_no_process_and_no_wrong_record() {
     assert!(running > 0, "nothing was running when it was killed");
 }
 
+/// Processes of Nix that have a directory in their command line.
+fn workers_at(directory: &Path) -> Vec<rustix::process::Pid> {
+    let needle = directory.to_str().unwrap();
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+            let line = String::from_utf8_lossy(&line).into_owned();
+            let program = line.split('\0').next()?;
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            (program.ends_with("nix") && line.contains(needle))
+                .then(|| rustix::process::Pid::from_raw(pid))?
+        })
+        .collect()
+}
+
+#[test]
+fn a_killed_worker_is_a_failure_and_leaves_no_wrong_record() {
+    let Some(repository) = fleet() else { return };
+    let root = repository.root();
+    let right = validate(&root, &["--fresh"]).derivations();
+    let slow = "{ environment.etc.slow.text = let count = builtins.genList (x: x); add = builtins.foldl' (a: b: a + b); in toString (builtins.foldl' (a: _: add a (count 100000)) 0 (count 10000)); }\n";
+    repository.write("hosts/web/extra.nix", slow);
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let (said, killed) = std::thread::scope(|scope| {
+        let killer = scope.spawn(|| {
+            let mut killed = 0;
+            while !over.load(std::sync::atomic::Ordering::SeqCst) {
+                std::thread::sleep(std::time::Duration::from_millis(400));
+                for worker in workers_at(repository.outside()) {
+                    let signal = rustix::process::Signal::KILL;
+                    killed += usize::from(rustix::process::kill_process(worker, signal).is_ok());
+                }
+            }
+            killed
+        });
+        let said = validate(&root, &[]);
+        over.store(true, std::sync::atomic::Ordering::SeqCst);
+        (said, killer.join().unwrap())
+    });
+    assert!(killed > 0, "nothing was killed");
+    assert_eq!(said.status, 1, "{}", said.err);
+    assert_eq!(said.task("web")["outcome"], "failed", "{}", said.err);
+    for (host, derivation) in said.derivations() {
+        assert_eq!(right[&host], derivation, "{}", said.err);
+    }
+    repository.write(
+        "hosts/web/extra.nix",
+        "{ networking.firewall.enable = true; }\n",
+    );
+    let said = validate(&root, &[]);
+    assert_eq!(said.derivations(), right, "{}", said.err);
+}
+
 #[test]
 fn two_runs_at_once_are_both_right() {
     let Some(repository) = fleet() else { return };

@@ -185,8 +185,10 @@ impl Evaluation<'_> {
             self.observer.ended(process, source.as_deref());
             return Vec::new();
         };
+        // A process that was killed says nothing of the hosts of others.
+        let by_nix = matches!(error, EvaluationError::Nix(_));
         let mut refusal = self.refusal(error, source.as_deref());
-        refusal.shared = !refusal.interrupted && (begun.is_none() || refusal.unavailable);
+        refusal.shared = by_nix && (begun.is_none() || refusal.unavailable);
         let to_blame: Vec<String> = match begun {
             // Before the first host it fails for all, also in other processes; what
             // cannot be downloaded cannot be for the next one either.
