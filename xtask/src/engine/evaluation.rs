@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::memory::{Memory, Share};
-use crate::process::{Failure, Invocation};
+use crate::process::{Failure, Invocation, RunError};
 use crate::proof::derivation::Facts;
 use crate::tools::nix::{EvaluationError, Event, Nix, NixMessage, Request, below};
 use crate::tree::TreePath;
@@ -220,10 +220,20 @@ impl Evaluation<'_> {
                     ..plain(without(&message.text, &places))
                 }
             }
-            EvaluationError::Run(error) => Refusal {
-                interrupted: matches!(error.failure, Failure::Cancelled),
-                ..plain(error.to_string())
-            },
+            EvaluationError::Run(error) => {
+                let interrupted = matches!(error.failure, Failure::Cancelled);
+                // The command holds all of the expression, and what it has said so far
+                // is meant for machines.
+                let error = RunError {
+                    command: "nix eval".to_owned(),
+                    stderr_tail: String::new(),
+                    ..error
+                };
+                Refusal {
+                    interrupted,
+                    ..plain(error.to_string())
+                }
+            }
         }
     }
 }
