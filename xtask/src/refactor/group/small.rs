@@ -53,6 +53,8 @@ pub(super) fn join(
         .iter()
         .filter(|_| !groups.features.iter().any(exist))
         .filter(|(name, group)| is_small(name, group))
+        // What the machine is for takes them.
+        .filter(|(name, _)| wanted.role.is_none() || !catalogue.is_collection(name))
         .map(|(name, _)| name.clone())
         .collect();
     for name in small {
