@@ -8,7 +8,9 @@
 #   policy   "required", or "when-reachable" for machines that may be off
 #   needs    hosts that it depends on and that its configuration does not name
 #   deploy   host, user, port, build-on ("local" or "remote") and
-#            substitute-on-destination
+#            substitute-on-destination; next: host, user, port from the next system on
+#   rollout  colour of a blue-green group, may-reboot, reboot-if-rollback-fails, and
+#            times in seconds (activation-timeout, soak, ...); read by the tool alone
 #   health   a list of checks: kind "unit" (name), "tcp" (port), "http" (url,
 #            status) or "command" (run), each with an optional timeout in seconds
 { lib }:

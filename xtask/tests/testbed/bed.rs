@@ -14,6 +14,9 @@ use crate::common::need;
 /// Begins the names of everything that has one outside of this process.
 const PREFIX: &str = "ftb";
 
+/// Begins the names of directories, before the number of their process.
+const DIRECTORY: &str = "fleet-bed-";
+
 fn run(program: &str, arguments: &[&str]) -> Output {
     let output = Command::new(program)
         .args(arguments)
@@ -58,6 +61,25 @@ fn sweep() {
             run("ip", &["netns", "del", &name]);
         }
     }
+    for entry in fs::read_dir("/tmp").into_iter().flatten().flatten() {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let Some(rest) = name.strip_prefix(DIRECTORY) else {
+            continue;
+        };
+        let owner = rest.split('-').next().unwrap_or_default();
+        if Path::new("/proc").join(owner).exists() {
+            continue;
+        }
+        let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+        let below = format!("{}/", entry.path().display());
+        let places = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+        let mut places: Vec<&str> = places.filter(|place| place.starts_with(&below)).collect();
+        places.sort_unstable();
+        for place in places.into_iter().rev() {
+            run("umount", &["-l", place]);
+        }
+        let _ = fs::remove_dir_all(entry.path());
+    }
 }
 
 fn run_lines(program: &str, arguments: &[&str]) -> Vec<String> {
@@ -100,7 +122,7 @@ impl Bed {
             return None;
         }
         let directory = tempfile::Builder::new()
-            .prefix("fleet-bed-")
+            .prefix(&format!("{DIRECTORY}{}-", std::process::id()))
             .tempdir_in("/tmp")
             .unwrap();
         let bed = Self {
@@ -204,6 +226,10 @@ impl Bed {
             arguments.extend(words.split(' '));
             must("ip", &arguments);
         }
+        // Nothing that the stand-in builds is machine code.
+        let conf = root.join("etc/nix/nix.conf");
+        let text = fs::read_to_string(&conf).unwrap_or_default();
+        fs::write(&conf, text + "extra-platforms = aarch64-linux\n").unwrap();
         let home = root.join("root/.ssh");
         fs::create_dir_all(&home).unwrap();
         fs::copy(self.path("key.pub"), home.join("authorized_keys")).unwrap();
@@ -446,11 +472,19 @@ impl Target {
     pub fn systems(&self) -> [String; 3] {
         let text = self.inside(
             "readlink -f /run/current-system; readlink -f /nix/var/nix/profiles/system; \
-             name=$(sed -n 's/^default //p' /boot/loader/loader.conf); \
-             sed -n 's|^options init=\\([^ ]*\\)/init.*|\\1|p' /boot/loader/entries/$name",
+             init() { sed -n 's|.* init=\\([^ ]*\\)/init.*|\\1|p; s|^options init=\\([^ ]*\\)/init.*|\\1|p' \"$@\" | head -n 1; }; \
+             if [ -e /boot/loader/loader.conf ]; then \
+               init \"/boot/loader/entries/$(sed -n 's/^default //p' /boot/loader/loader.conf)\"; \
+             elif [ -e /boot/grub/grub.cfg ]; then init /boot/grub/grub.cfg; \
+             else init /boot/extlinux/extlinux.conf; fi",
         );
         let mut lines = text.0.lines().map(str::to_owned);
         std::array::from_fn(|_| lines.next().unwrap_or_default())
+    }
+
+    /// The generation of its profile.
+    pub fn generation(&self) -> String {
+        self.inside("readlink /nix/var/nix/profiles/system").0
     }
 
     /// A value of the newest record.

@@ -238,6 +238,7 @@ impl<'a> Lane<'a> {
         });
         self.next_version(&bad.map(Bad::host).unwrap_or_default());
         let before = self.target.systems();
+        let generation = self.target.generation();
         let token = self.target.record("token");
         let mut operator = self.fleet.start(&["rollout", "--stage", "1", "--yes"]);
         let mut deserted = false;
@@ -312,6 +313,9 @@ impl<'a> Lane<'a> {
         let all = |closure: &str| systems.iter().all(|system| system == closure);
         let end = if all(&wanted) {
             "new"
+        } else if systems == before && self.target.generation() != generation {
+            wrong.push("another generation leads to the old closure".to_owned());
+            "old"
         } else if systems == before {
             "old"
         } else {

@@ -205,6 +205,9 @@ impl<'a> Fleet<'a> {
                         "--option",
                         "substitute",
                         "false",
+                        "--option",
+                        "extra-platforms",
+                        "aarch64-linux",
                     ],
                 );
                 (word("name"), word("closure"))

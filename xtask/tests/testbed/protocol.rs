@@ -60,6 +60,7 @@ fn a_rollout_from_beginning_to_end() {
     // The stage before is missing.
     assert_eq!(fleet.run(&["rollout", "--stage", "2", "--yes"]).0, 3);
     let before = targets[0].systems();
+    let generation = targets[0].generation();
     let (status, records) = fleet.run(&["rollout", "--stage", "1", "--yes"]);
     assert_eq!(status, 0, "{}", fleet.log());
     let after = targets[0].systems();
@@ -105,6 +106,7 @@ fn a_rollout_from_beginning_to_end() {
         fleet.log()
     );
     assert_eq!(targets[0].systems(), before);
+    assert_eq!(targets[0].generation(), generation);
     targets[1].must(&format!("ln -sfn {} /run/current-system", before[0]));
     fleet.set_all("2");
     fleet.commit();
@@ -312,7 +314,7 @@ fn two_operators() {
 #[test]
 #[ignore = "takes half an hour"]
 fn two_operators_often() {
-    duel(100);
+    duel(number("FLEET_TEST_DUELS", 100));
 }
 
 /// Sequences of deploying, going back and collecting garbage.
@@ -358,7 +360,7 @@ fn back_and_forth_a_little() {
 #[test]
 #[ignore = "takes half an hour"]
 fn back_and_forth_a_hundred_times() {
-    back_and_forth(100);
+    back_and_forth(number("FLEET_TEST_SEQUENCES", 100));
 }
 
 /// A word that only the operator may know is nowhere else.
