@@ -6,10 +6,12 @@
 //! begin.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
 
 use xtask::model::{Fleet, ParseCache};
 use xtask::options::OptionTable;
-use xtask::proof;
+use xtask::proof::{self, Judgement};
 
 use crate::fleets::library;
 use crate::migrated::{legacy, migrate};
@@ -44,19 +46,37 @@ fn check(hosts: &[&str], per_kind: u64) {
         let applied = Applied::new(root, &mutation);
         // What fails now, and did not before, is a change.
         let after = record::recorded_once(root, host, view, &stubs, &library);
-        drop(applied);
-        let difference = match &after {
-            Ok(after) => record.difference(after),
-            Err(why) => vec![why.lines().next().unwrap_or("a failure").to_owned()],
-        };
         let fleet = Fleet::load(&changed(&tree, &mutation), &table, &cache);
         let judged = proof::compare(&before, &fleet, &table)
             .into_iter()
             .find(|verdict| verdict.host == host.name)
             .unwrap();
+        let difference = match &after {
+            Ok(after) => record.difference(after),
+            // The record looks below conditions that are false, and fails of what no
+            // evaluation ever asks for: then the derivation decides.
+            Err(_) if judged.judgement == Judgement::Equal && derives(root, &host.name) => {
+                Vec::new()
+            }
+            Err(why) => vec![why.lines().next().unwrap_or("a failure").to_owned()],
+        };
+        drop(applied);
         verdicts.add(&mutation, &label, &difference, &judged);
     }
     verdicts.finish();
+}
+
+/// Whether a host of the working tree has the derivation that it has at HEAD, with
+/// the offline stand-in.
+fn derives(root: &Path, host: &str) -> bool {
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["prove", "HEAD", "--json", "--offline", "--host", host])
+        .arg("--repo")
+        .arg(root)
+        .output()
+        .unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    document["hosts"][0]["proof"]["derivation"] == "equal"
 }
 
 #[test]
