@@ -99,3 +99,28 @@ fn what_outputs_takes_is_an_input() {
     check(&flake(""), &flake(", ..."), Equal);
     check(&flake(", ..."), &flake(", more, ..."), Different);
 }
+
+#[test]
+fn a_type_is_the_librarys_or_none_that_is_known() {
+    let option = |kind: &str| {
+        format!(
+            "{{ config, lib, ... }}: {{ options.my.ips = lib.mkOption {{ type = {kind}; }}; config = {{ my.ips = [ \"192.0.2.1\" ]; networking.nameservers = config.my.ips; }}; }}"
+        )
+    };
+    let known = option("lib.types.listOf lib.types.str");
+    check_module(
+        "{ networking.nameservers = [ \"192.0.2.1\" ]; }",
+        &known,
+        Equal,
+    );
+    check_module(&known, &option("with lib; types.listOf types.str"), Equal);
+    for hidden in [
+        "\"other\"",
+        "null",
+        "{ enable = false; }",
+        "{ types = { }; }",
+    ] {
+        let kind = format!("let lib = {hidden}; in lib.types.listOf lib.types.str");
+        check_module(&known, &option(&kind), Different);
+    }
+}
