@@ -136,7 +136,8 @@ impl Context {
     /// Says why there is no result.
     pub fn explain(&self, failure: &Failure) -> Outcome {
         self.ui.problems(&failure.problems, None);
-        self.ui.document(&ErrorDocument {
+        // One line: what reads JSON lines reads it too.
+        self.ui.line(&ErrorDocument {
             schema: "error/1",
             problems: &failure.problems,
         });
