@@ -221,17 +221,21 @@ impl Run<'_, '_> {
 }
 
 /// A trace, once its writer is done; `None` if that does not come. The tracer is
-/// nobody's child and may end a little after what it traces.
+/// nobody's child and may end a little after what it traces; killed together with
+/// it, it never says the last word.
 fn whole(file: &Path) -> Option<String> {
-    const PATIENCE: Duration = Duration::from_secs(10);
-    let started = Instant::now();
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let mut grown = (Instant::now(), 0);
     loop {
         let bytes = fs::read(file).ok()?;
+        if bytes.len() > grown.1 {
+            grown = (Instant::now(), bytes.len());
+        }
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if trace::is_whole(&text) {
             return Some(text);
         }
-        if started.elapsed() > PATIENCE {
+        if grown.0.elapsed() > PATIENCE {
             return None;
         }
         std::thread::sleep(Duration::from_millis(5));
