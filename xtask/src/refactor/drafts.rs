@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::anatomy::{Anatomy, ItemId};
 use super::catalogue::Catalogue;
 use super::emit::{self, Draft, Form};
-use super::group::{Group, Groups, LARGE, MIN_LINES, feature_name, role_feature};
+use super::group::{Group, Groups, LARGE, MAX_SHARE, MIN_LINES, feature_name, role_feature};
 use super::host::Request;
 use super::identity;
 use super::locals::Names;
 use super::reindent::Lines;
+use crate::taxonomy::Class;
 use crate::tree::{Tree, TreePath};
 
 mod known;
@@ -82,7 +83,10 @@ impl Planner<'_> {
             else {
                 break;
             };
-            let items = self.movable(items);
+            let mut items = self.movable(items);
+            if self.is_role(&name) {
+                self.part_role(&mut items);
+            }
             let Some(file) = self.file(&name).filter(|_| !items.is_empty()) else {
                 continue;
             };
@@ -162,6 +166,56 @@ impl Planner<'_> {
         let is_small = self.size(items) < LARGE || name == "base";
         let role = self.role().filter(|role| role != name)?;
         (is_small && self.catalogue.is_collection(name)).then_some(role)
+    }
+
+    /// The role does not take most of the host: what is too much of it becomes
+    /// variants of the concerns that it is about.
+    fn part_role(&mut self, items: &mut BTreeSet<ItemId>) {
+        let grouping = self.request.grouping;
+        let Some(role) = grouping.role.clone() else {
+            return;
+        };
+        let all = self.groups.features.values();
+        let total: usize = all.map(|group| self.size(&group.items)).sum();
+        let mut parts: BTreeMap<&str, BTreeSet<ItemId>> = BTreeMap::new();
+        for id in items.iter() {
+            let path = self.anatomy.items.get(*id).map(|item| item.path.as_slice());
+            if let Some(Class::Feature(concern)) = path.map(|path| self.catalogue.class(path))
+                && self.catalogue.is_collection(concern)
+            {
+                parts.entry(concern).or_default().insert(*id);
+            }
+        }
+        let mut parts: Vec<_> = parts.into_iter().collect();
+        parts.sort_by_key(|(_, part)| Reverse(self.size(part)));
+        for (concern, part) in parts {
+            let size = self.size(items);
+            let fits = self.size(&part) >= MIN_LINES && size - self.size(&part) >= MIN_LINES;
+            // Some of what counts here turns out to stay.
+            if size * 100 <= total * (MAX_SHARE - 2) || !fits {
+                return;
+            }
+            let is_free = |file: &TreePath| {
+                let is_drafted = self.drafts.iter().any(|draft| draft.file == *file);
+                !is_drafted && self.tree.entry(file).is_none()
+            };
+            let purposes = self.purposes.iter();
+            let first = purposes.map(|(purpose, whose)| (purpose.clone(), whose.clone()));
+            let whose = format!("of hosts in the role {role}");
+            let more = (2..10).map(|n| (format!("{role}-{n}"), whose.clone()));
+            let free = first.chain(more).find_map(|(purpose, whose)| {
+                let name = feature_name(&format!("{concern}-{purpose}"), &grouping.reserved);
+                let file = self.file(&name).filter(is_free)?;
+                Some((name, file, whose))
+            });
+            let Some((name, file, whose)) = free else {
+                continue;
+            };
+            items.retain(|id| !part.contains(id));
+            let description = format!("{} {whose}", self.catalogue.description(concern));
+            let draft = self.feature(&name, description, file, part);
+            self.drafts.push(draft);
+        }
     }
 
     fn description(&self, name: &str) -> String {

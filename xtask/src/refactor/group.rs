@@ -13,6 +13,7 @@ mod purpose;
 mod small;
 
 pub use common::{LARGE, role_feature};
+pub use oversize::MAX_SHARE;
 
 /// How the user wants definitions to be grouped.
 #[derive(Debug, Clone, Default)]

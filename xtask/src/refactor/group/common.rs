@@ -121,11 +121,17 @@ pub(super) fn gather(
         items.map(|item| item.lines).sum()
     };
     let total: usize = groups.features.values().map(|it| it.lines(anatomy)).sum();
-    let name = role_feature(groups.features.keys(), role, &wanted.reserved);
+    let mut name = role_feature(groups.features.keys(), role, &wanted.reserved);
     let before = groups.features.get(&name);
+    let before = before.map_or(0, |group| group.lines(anatomy));
     let mut pooled: usize = own.values().map(lines).sum();
     let total = total + pooled;
-    pooled += before.map_or(0, |group| group.lines(anatomy));
+    if pooled >= MIN_LINES && (before + pooled) * 100 > total * MAX_SHARE {
+        name = feature_name(role, &wanted.reserved);
+    }
+    if groups.features.contains_key(&name) {
+        pooled += before;
+    }
     let mut parts: Vec<(String, BTreeSet<ItemId>)> = own.into_iter().collect();
     parts.sort_by_key(|(name, items)| (std::cmp::Reverse(lines(items)), name.clone()));
     let mut pool = Group::default();
@@ -161,11 +167,14 @@ pub(super) fn gather(
 
 /// The feature of a role: one of the host's that is named after it, or a new one.
 pub fn role_feature<'n>(
-    mut names: impl Iterator<Item = &'n String>,
+    mut names: impl Iterator<Item = &'n String> + Clone,
     role: &str,
     reserved: &[String],
 ) -> String {
     let own = feature_name(role, reserved);
+    if names.clone().any(|name| *name == own) {
+        return own;
+    }
     let is_named_so = |name: &&String| {
         let rest = name.strip_prefix(&own);
         rest.is_some_and(|rest| rest.len() <= 3 && !rest.contains('-'))

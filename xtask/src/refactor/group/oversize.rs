@@ -13,7 +13,7 @@ use crate::refactor::anatomy::{Anatomy, ItemId};
 use crate::refactor::catalogue::Catalogue;
 
 /// The share of all that moves, in percent, that one feature may hold.
-pub(super) const MAX_SHARE: usize = 40;
+pub const MAX_SHARE: usize = 40;
 
 /// Parts features that hold more than their share by the option paths in them,
 /// as far as each part is large enough.
