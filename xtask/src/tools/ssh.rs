@@ -15,6 +15,38 @@ const CONNECT: u32 = 10;
 /// Seconds between signs of life, and how many may stay away.
 const ALIVE: (u32, u32) = (3, 3);
 
+/// Seconds after which a connection that nobody uses ends by itself: its owner was
+/// killed and could not close it.
+const IDLE: u32 = 600;
+
+/// Begins the names of our directories, before the number of their process.
+const PREFIX: &str = "fleet-ssh-";
+
+/// Removes directories of processes that were killed long ago: a younger one may be
+/// that of a process which is not seen from here, as from within a container.
+fn sweep() {
+    const LONG: Duration = Duration::from_secs(86_400);
+    let is_old = |entry: &fs::DirEntry| {
+        let made = entry.metadata().and_then(|it| it.modified());
+        made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > LONG))
+    };
+    let entries = fs::read_dir("/tmp").into_iter().flatten().flatten();
+    for entry in entries.filter(is_old) {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let owner = name
+            .strip_prefix(PREFIX)
+            .and_then(|rest| rest.split('-').next());
+        let is_number = |owner: &&str| owner.bytes().all(|byte| byte.is_ascii_digit());
+        if let Some(owner) = owner.filter(is_number)
+            && !Path::new("/proc").join(owner).exists()
+            && Path::new("/proc/self").exists()
+        {
+            // Somebody else's stay.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// A command line that a POSIX shell reads back as these words.
 pub fn quote(words: &[&str]) -> String {
     let quoted = |word: &&str| {
@@ -44,8 +76,9 @@ impl Ssh {
     pub fn prepare(program: PathBuf, config: Option<&Path>) -> io::Result<Self> {
         // Sockets have short names: below /tmp and not wherever TMPDIR says. The
         // name must have no blanks either, as Nix takes its options as words.
+        sweep();
         let directory = tempfile::Builder::new()
-            .prefix("fleet-ssh-")
+            .prefix(&format!("{PREFIX}{}-", std::process::id()))
             .tempdir_in("/tmp")?;
         let include = |path: &str| format!("Include {path}\n");
         let theirs = match config {
@@ -55,7 +88,7 @@ impl Ssh {
         let ours = format!(
             "BatchMode yes\nConnectTimeout {CONNECT}\nServerAliveInterval {}\n\
              ServerAliveCountMax {}\nForwardAgent no\nForwardX11 no\nRequestTTY no\n\
-             EscapeChar none\nControlPersist no\nLogLevel ERROR\n",
+             EscapeChar none\nLogLevel ERROR\n",
             ALIVE.0, ALIVE.1
         );
         fs::write(
@@ -112,6 +145,7 @@ impl Ssh {
             .arg(&self.program)
             .args(self.options(address))
             .args(["-f", "-N", "-oControlMaster=yes"])
+            .arg(format!("-oControlPersist={IDLE}"))
             .arg(format!("-oControlPath={}", socket.display()))
             .args(["--", &address.host])
             // It outlives the thread that made it, until it is closed.

@@ -204,7 +204,8 @@ fn planned(states: &[(String, State)], name: &str, context: &Context) -> Result<
     let Some(entry) = entries.find(|host| host.name == name) else {
         return Err(Problem::error("no-such-host", format!("no host is called {name:?}")).into());
     };
-    let nothing = (String::new(), String::new());
+    // What it would be now is of no interest.
+    let nothing = crate::proof::derivation::Facts::default();
     let mut host = settings::host(&repository.config, entry, &nothing)?;
     host.stage = host.stage.max(1);
     Ok(host)

@@ -14,6 +14,7 @@ use crate::engine::tracer::Tracer;
 use crate::engine::validation::{Outcome as Evaluated, Validation};
 use crate::inventory::Inventory;
 use crate::problem::Problem;
+use crate::proof::derivation::Facts;
 use crate::rollout::{BuildOn, Colour, HostPlan, Options, Plan, Strategy as Order};
 use crate::taxonomy::Taxonomy;
 use crate::tree::Tree;
@@ -50,10 +51,7 @@ impl Repository {
     }
 
     /// Evaluates all hosts, as validation does.
-    pub(super) fn closures(
-        &self,
-        context: &Context,
-    ) -> Result<BTreeMap<String, (String, String)>, Failure> {
+    pub(super) fn closures(&self, context: &Context) -> Result<BTreeMap<String, Facts>, Failure> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let tracer = Tracer::find(&*context.runner, &path);
         let hosts: Vec<String> = self
@@ -86,15 +84,13 @@ impl Repository {
         let mut problems = Vec::new();
         for (host, outcome) in outcomes {
             match outcome.result {
-                Ok(facts) => match (facts.derivation, facts.output) {
-                    (Some(derivation), Some(output)) => {
-                        closures.insert(host, (derivation, output));
-                    }
-                    _ => problems.push(Problem::error(
-                        "not-evaluated",
-                        format!("{host}: it has no `system.build.toplevel`"),
-                    )),
-                },
+                Ok(facts) if facts.derivation.is_some() && facts.output.is_some() => {
+                    closures.insert(host, facts);
+                }
+                Ok(_) => problems.push(Problem::error(
+                    "not-evaluated",
+                    format!("{host}: it has no `system.build.toplevel`"),
+                )),
                 Err(refusal) => {
                     let text = format!("{host}: {}", refusal.text);
                     problems.push(Problem {

@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use crate::config::{self, Config, Deploy};
 use crate::engine::rollout::Hooks;
 use crate::inventory::{HostEntry, Kind, Need};
 use crate::problem::Problem;
+use crate::proof::derivation::Facts;
 use crate::rollout::{Address, BuildOn, Check, HostPlan, Policy, StorePath};
 
 /// One host as it is to be, without a stage of its own if it has none.
-pub(super) fn host(
-    config: &Config,
-    entry: &HostEntry,
-    closure: &(String, String),
-) -> Result<HostPlan, Problem> {
+pub(super) fn host(config: &Config, entry: &HostEntry, facts: &Facts) -> Result<HostPlan, Problem> {
     let stage = entry.stage.unwrap_or(0);
-    let mut host = HostPlan::new(&entry.name, stage, StorePath(closure.1.clone()));
-    host.derivation = Some(StorePath(closure.0.clone()));
+    let closure = facts.output.clone().unwrap_or_default();
+    let mut host = HostPlan::new(&entry.name, stage, StorePath(closure));
+    host.derivation = facts.derivation.clone().map(StorePath);
     config.rollout.times.apply(&mut host.deadlines);
     if let Some(rollout) = &entry.rollout {
         rollout.times.apply(&mut host.deadlines);
@@ -39,7 +39,9 @@ pub(super) fn host(
         }
     };
     host.health = entry.health.iter().map(check).collect();
-    if let Some(deploy) = &entry.deploy {
+    // Where nobody says it and the model cannot follow it, Nix has seen it.
+    let deploy = entry.deploy.clone().or_else(|| nixinate(&facts.beside));
+    if let Some(deploy) = &deploy {
         host.address = address(deploy, &entry.name);
         host.next = deploy.next.as_ref().and_then(|next| {
             // What it does not say stays as it is.
@@ -110,6 +112,21 @@ pub(super) fn hooks(config: &Config) -> BTreeMap<String, Hooks> {
     config.groups.iter().map(hook).collect()
 }
 
+/// What `_module.args.nixinate` says, as Nix evaluates it.
+fn nixinate(beside: &Value) -> Option<Deploy> {
+    let set = beside.get("nixinate")?;
+    let word = |key: &str| Some(set.get(key)?.as_str()?.to_owned());
+    let port = set.get("port").and_then(Value::as_u64);
+    Some(Deploy {
+        host: Some(word("host")?),
+        user: word("sshUser"),
+        port: port.and_then(|port| u16::try_from(port).ok()),
+        build_on: word("buildOn"),
+        substitute_on_destination: set.get("substituteOnTarget").and_then(Value::as_bool),
+        next: None,
+    })
+}
+
 /// How a host is reached; by its name if nothing says otherwise. The usual port is
 /// left to the configuration of ssh.
 pub(super) fn address(deploy: &Deploy, name: &str) -> Option<Address> {
@@ -137,5 +154,33 @@ fn check(health: &config::Health) -> Check {
             run: run.clone(),
             timeout,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn nixinate_data_is_read() {
+        let said = json!({ "nixinate": {
+            "host": "192.0.2.1", "sshUser": "ops", "port": 2222, "buildOn": "remote",
+            "substituteOnTarget": true, "hermetic": false,
+        }});
+        let deploy = nixinate(&said).unwrap();
+        assert_eq!(
+            address(&deploy, "a").unwrap().to_string(),
+            "ops@192.0.2.1:2222"
+        );
+        assert_eq!(deploy.build_on.as_deref(), Some("remote"));
+        assert_eq!(deploy.substitute_on_destination, Some(true));
+        for none in [
+            json!(null),
+            json!({ "nixinate": null }),
+            json!({ "nixinate": { "failed": true } }),
+        ] {
+            assert_eq!(nixinate(&none), None);
+        }
     }
 }
