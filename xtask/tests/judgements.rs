@@ -43,6 +43,8 @@ fn xtask(root: &Path, arguments: &[&str]) -> (Value, String) {
         .args(["--json", "--yes", "--offline", "--repo"])
         .arg(root)
         .args(arguments)
+        .envs(["GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"].map(|key| (key, "t")))
+        .envs(["GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"].map(|key| (key, "t@host.example")))
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
