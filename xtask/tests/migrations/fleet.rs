@@ -154,6 +154,12 @@ impl Report {
             (run.outcome() != "migrated", "outcome"),
             (!run.is_equal(), "proof"),
             (lines >= 100 && count < 3, "fewer than three features"),
+            (
+                // Of what was to move; a line that stays in the end makes it a little more.
+                lines >= 100 && features.iter().any(|it| it * 100 > movable * 40),
+                "a feature of more than 40 %",
+            ),
+            (kept * 100 > lines * 20, "more than 20 % kept"),
             (second == "again", "a second run"),
             (undo == "differs", "undo"),
         ];
