@@ -374,6 +374,17 @@ fn only_and_except_choose_features() {
     assert!(
         features(&["--feature", "frontend=services.nginx.**"]).contains(&"frontend".to_owned())
     );
+    let said = |args: &[&str]| {
+        let all = [&["migrate", "host", "web", "--dry-run", "--no-nix"], args].concat();
+        xtask(&repository, &all)
+    };
+    for choice in ["--only", "--except"] {
+        assert!(said(&[choice, "nginy"]).err.contains("unknown-feature"));
+        assert!(!said(&[choice, "nginx"]).err.contains("unknown-feature"));
+    }
+    let case = said(&["--feature", "Nginx=services.nginx.**"]);
+    assert_eq!(case.status, 2, "{}", case.err);
+    assert!(case.err.contains("in nothing but case"), "{}", case.err);
 }
 
 #[test]

@@ -274,8 +274,11 @@ fn command(arguments: &Arguments, runner: TestRunner, root: &Path) -> Invocation
             "--tests",
         ]),
     };
-    if arguments.long && runner == TestRunner::Nextest {
-        invocation = invocation.args(["--run-ignored", "all"]);
+    if runner == TestRunner::Nextest {
+        invocation = match arguments.long {
+            true => invocation.args(["--run-ignored", "all"]),
+            false => invocation.args(["--profile", "short"]),
+        };
     }
     invocation = invocation.arg("--");
     if arguments.long && runner == TestRunner::Cargo {

@@ -47,12 +47,14 @@ pub fn entry(
     tree: &Tree,
     fleet: &Fleet,
     host: &Host,
+    directory: &TreePath,
     catalogue: &Catalogue<'_>,
 ) -> Option<TreePath> {
+    let features = features(host, directory);
     let best = |is_own: &dyn Fn(&TreePath) -> bool| {
         let mut best: Option<(bool, usize, usize, TreePath)> = None;
         let own = host.modules.iter().filter(|module| match &module.origin {
-            Origin::File(path) => is_own(path),
+            Origin::File(path) => is_own(path) && !features.contains(path),
             _ => false,
         });
         let nearest = own.map(|module| module.level).min().unwrap_or_default();
@@ -60,7 +62,7 @@ pub fn entry(
             let Origin::File(path) = &module.origin else {
                 continue;
             };
-            if !is_own(path) {
+            if !is_own(path) || features.contains(path) {
                 continue;
             }
             let Ok(text) = tree.text(path) else { continue };
@@ -116,14 +118,16 @@ pub fn has_others(
     fleet: &Fleet,
     host: &Host,
     entry: &TreePath,
+    directory: &TreePath,
     catalogue: &Catalogue<'_>,
 ) -> bool {
+    let features = features(host, directory);
     let is_shared = |path: &TreePath| {
         let mut others = fleet.hosts.iter().filter(|other| other.name != host.name);
         others.any(|other| other.module_files().any(|file| file == path))
     };
     host.module_files()
-        .filter(|path| *path != entry && !is_shared(path))
+        .filter(|path| *path != entry && !features.contains(path) && !is_shared(path))
         .any(|path| {
             let text = tree.text(path).ok();
             let anatomy =
@@ -133,6 +137,18 @@ pub fn has_others(
                 is_monolithic(&anatomy, movable, catalogue)
             })
         })
+}
+
+/// Files that are features already, whatever is in them: they declare options, in the
+/// directory of features.
+fn features<'h>(host: &'h Host, directory: &TreePath) -> BTreeSet<&'h TreePath> {
+    let declaring = host.declarations.iter().filter_map(|declaration| {
+        match &host.modules.get(declaration.module)?.origin {
+            Origin::File(path) => Some(path),
+            _ => None,
+        }
+    });
+    declaring.filter(|path| path.is_within(directory)).collect()
 }
 
 /// Whether a file has several concerns that are worth a feature: a private file

@@ -150,13 +150,16 @@ pub fn group(
     for name in left_out {
         if let Some(group) = groups.features.remove(&name) {
             for id in group.items {
-                groups
-                    .small
-                    .insert(id, format!("feature {name} was left out by the request"));
+                groups.small.insert(id, left_out_reason(&name));
             }
         }
     }
     groups
+}
+
+/// Why something stays that would go into a feature which was not asked for.
+pub fn left_out_reason(feature: &str) -> String {
+    format!("feature {feature} was left out by the request")
 }
 
 /// The part of a path below which definitions of one set cannot be parted: an

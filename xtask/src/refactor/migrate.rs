@@ -306,7 +306,7 @@ fn pass_in(
         seen_through: Some(&seen_through),
         ..Catalogue::new(knowledge.table, knowledge.taxonomy)
     };
-    let Some(entry) = host::entry(tree, fleet, host, &catalogue) else {
+    let Some(entry) = host::entry(tree, fleet, host, &namespace.directory, &catalogue) else {
         let reason = "no file of the repository is imported by this host alone";
         return refuse(reason.to_owned(), host.span.clone());
     };
@@ -371,7 +371,7 @@ fn pass_in(
         Ok(found) => found.plan(request.host),
         Err(reason) => refuse(reason, None),
     };
-    plan.has_others = host::has_others(tree, fleet, host, &entry, &catalogue);
+    plan.has_others = host::has_others(tree, fleet, host, &entry, &namespace.directory, &catalogue);
     plan.entry = Some(entry.clone());
     plan.movable = host::movable_lines(&anatomy, &catalogue);
     plan.grouping = super::editable::render(&anatomy, &groups);

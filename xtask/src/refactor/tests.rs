@@ -605,7 +605,7 @@ fn nothing_that_the_author_wrote_is_lost() {
             fleet: Some(&fleet),
             ..Catalogue::new(&table, &taxonomy)
         };
-        let Some(entry) = super::host::entry(&tree, &fleet, host, &catalogue) else {
+        let Some(entry) = super::host::entry(&tree, &fleet, host, &directory, &catalogue) else {
             continue;
         };
         let request = Request {

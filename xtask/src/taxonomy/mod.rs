@@ -177,6 +177,13 @@ impl Taxonomy {
                 problems.push(bad_name(name));
                 continue;
             }
+            let mut others = self.features.keys();
+            if let Some(other) =
+                others.find(|other| &***other != name && other.eq_ignore_ascii_case(name))
+            {
+                problems.push(same_but_for_case(name, other));
+                continue;
+            }
             let feature = self.features.entry(name.into()).or_insert_with(|| Feature {
                 description: name.replace(['-', '_'], " "),
                 parent: None,
@@ -255,6 +262,14 @@ impl Taxonomy {
         }
         Some(problem)
     }
+}
+
+fn same_but_for_case(name: &str, other: &str) -> Problem {
+    Problem::error(
+        "bad-feature-name",
+        format!("feature `{name}` differs from `{other}` in nothing but case"),
+    )
+    .help("their files are one and the same on some file systems: give it another name")
 }
 
 fn bad_name(name: &str) -> Problem {

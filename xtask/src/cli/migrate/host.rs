@@ -1,5 +1,6 @@
 //! `migrate host`: split monolithic hosts into feature modules and compositions.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
 use clap::{Args, ValueEnum};
@@ -15,8 +16,9 @@ use crate::edit::{self, ChangeSet};
 use crate::guard;
 use crate::model::Fleet;
 use crate::problem::Problem;
+use crate::process::Quoted;
 use crate::proof::{Judgement, compare};
-use crate::refactor::group::Grouping;
+use crate::refactor::group::{Grouping, left_out_reason};
 use crate::refactor::migrate::{self, Knowledge, MigratePlan, MigrateRequest, migrate_host};
 use crate::taxonomy::Taxonomy;
 use crate::tree::{Tree, TreePath};
@@ -155,6 +157,7 @@ impl Job<'_> {
             plans.push(plan);
         }
         drop(task);
+        self.tell_unknown(&plans);
         let (after_tree, after) =
             after.map_or((None, None), |(tree, fleet)| (Some(tree), Some(fleet)));
         // One proof over everything, whatever the single plans have said.
@@ -183,6 +186,29 @@ impl Job<'_> {
             derivations,
         };
         Ok((migration, after.unwrap_or(fleet)))
+    }
+
+    /// Says which of the features that were named, to be taken or left, no host has.
+    fn tell_unknown(&self, plans: &[MigratePlan]) {
+        let moved: BTreeSet<&String> = plans.iter().flat_map(|it| it.features.keys()).collect();
+        let is_left_out = |name: &String| {
+            let reason = left_out_reason(name);
+            let mut kept = plans.iter().flat_map(|plan| &plan.kept);
+            kept.any(|kept| kept.reason == reason)
+        };
+        let named = self.grouping.only.iter().chain(&self.grouping.except);
+        let unknown = named.filter(|name| !moved.contains(name) && !is_left_out(name));
+        let problems: Vec<Problem> = unknown
+            .map(|name| {
+                let what = format!(
+                    "nothing here goes into a feature called {}",
+                    Quoted(OsStr::new(name))
+                );
+                Problem::warning("unknown-feature", what)
+                    .help("`cargo xtask migrate plan HOST` lists the features of a host")
+            })
+            .collect();
+        self.context.ui.problems(&problems, None);
     }
 
     /// Whether the plans may be written: everything is proved, nothing refused.

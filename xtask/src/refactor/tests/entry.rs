@@ -8,6 +8,7 @@ use crate::refactor::group::Grouping;
 use crate::refactor::host::entry;
 use crate::refactor::migrate::{Knowledge, MigrateRequest, Outcome, migrate_host};
 use crate::taxonomy::Taxonomy;
+use crate::tree::TreePath;
 
 /// Six concerns of two lines each.
 const CONCERNS: &str = "  services.nginx.enable = true;\n  services.nginx.statusPage = true;\n  services.openssh.enable = true;\n  services.openssh.banner = \"x\";\n  services.postgresql.enable = true;\n  services.postgresql.enableJIT = true;\n  services.fwupd.enable = true;\n  time.timeZone = \"UTC\";\n  services.printing.enable = true;\n  services.printing.browsing = true;\n  services.avahi.enable = true;\n  services.avahi.ipv6 = true;\n";
@@ -17,7 +18,9 @@ fn entry_of(files: &str, host: &str) -> Option<String> {
     let (table, taxonomy) = (OptionTable::embedded(), Taxonomy::embedded());
     let fleet = Fleet::load(&tree, &table, &ParseCache::default());
     let catalogue = Catalogue::new(&table, &taxonomy);
-    let found = entry(&tree, &fleet, fleet.host(host).unwrap(), &catalogue);
+    let directory = TreePath::new("modules/features").unwrap();
+    let host = fleet.host(host).unwrap();
+    let found = entry(&tree, &fleet, host, &directory, &catalogue);
     found.map(|path| path.to_string())
 }
 
@@ -41,6 +44,23 @@ fn a_file_that_only_imports_gives_way_to_one_with_many_concerns() {
     let few = "#- /h/configuration.nix\n{ }\n";
     let files = format!("{flake}{thin}{service}{few}");
     assert_eq!(entry_of(&files, "h").as_deref(), Some("h/default.nix"));
+}
+
+#[test]
+fn a_feature_of_many_concerns_is_not_taken_apart_again() {
+    let flake = "#- /flake.nix\n{ outputs = { nixpkgs, ... }: { nixosConfigurations.h = nixpkgs.lib.nixosSystem { modules = [ ./h ./modules/features/base.nix ]; }; }; }\n#- /h/default.nix\n{ features.base.enable = true; }\n";
+    let feature = |declares: &str| {
+        let config = CONCERNS.replace('\n', " ");
+        format!(
+            "{flake}#- /modules/features/base.nix\n{{ config, lib, ... }}:\n{{\n{declares}  config = lib.mkIf config.features.base.enable {{ {config} }};\n}}\n"
+        )
+    };
+    let declares = "  options.features.base.enable = lib.mkEnableOption \"it\";\n";
+    let found = entry_of(&feature(declares), "h");
+    assert_eq!(found.as_deref(), Some("h/default.nix"));
+    // It is the declaration that tells, not the place.
+    let found = entry_of(&feature(""), "h");
+    assert_eq!(found.as_deref(), Some("modules/features/base.nix"));
 }
 
 #[test]
