@@ -12,7 +12,7 @@ use std::ops::Range;
 use rnix::{SyntaxKind, SyntaxNode, ast};
 use rowan::ast::AstNode;
 
-use super::{Place, lists};
+use super::{CANDIDATES, Place, lists};
 use crate::edit::Change;
 use crate::model::{Host, Origin};
 use crate::refactor::anatomy::static_path;
@@ -46,6 +46,20 @@ pub(super) fn places(tree: &Tree, host: &Host, entry: &TreePath) -> Vec<Place> {
     }) else {
         return Vec::new();
     };
+    let found = in_file(tree, file, entry);
+    if !found.is_empty() {
+        return found;
+    }
+    // A module that is a value, as of `import ./host`, stands elsewhere than where it
+    // is listed.
+    let read = host.files.iter().filter(|other| *other != file);
+    read.filter(|file| file.as_str().ends_with(".nix"))
+        .flat_map(|file| in_file(tree, file, entry))
+        .take(CANDIDATES)
+        .collect()
+}
+
+fn in_file(tree: &Tree, file: &TreePath, entry: &TreePath) -> Vec<Place> {
     let Ok(text) = tree.text(file) else {
         return Vec::new();
     };

@@ -79,21 +79,27 @@ fn a_file_below_the_hosts_own_keeps_its_features_beside_it() {
     let files = flake("[ ./host.nix ]").replace(NGINX, &format!("{NGINX}{others}"))
         + "#- /host.nix\n{\n  imports = [ ./a.nix ./b.nix ];\n}\n"
         + "#- /b.nix\n{ services.nginx.appendConfig = \"b\"; }\n";
-    let plan = plan(&files, None);
-    assert_eq!(
-        plan.placement,
-        Some(Placement::ImportList),
-        "{:?}",
-        plan.kept
-    );
-    let Change::Modify { contents, .. } = &plan.changes[&TreePath::new("host.nix").unwrap()] else {
-        panic!("host.nix is not modified")
-    };
-    let host = String::from_utf8_lossy(contents);
-    assert!(
-        host.contains("[ ./a.nix ./modules/features/nginx.nix ./b.nix ]"),
-        "{host}"
-    );
+    for files in [
+        files.clone(),
+        files.replace("[ ./host.nix ]", "[ (import ./host.nix) ]"),
+    ] {
+        let plan = plan(&files, None);
+        assert_eq!(
+            plan.placement,
+            Some(Placement::ImportList),
+            "{:?}",
+            plan.kept
+        );
+        let Change::Modify { contents, .. } = &plan.changes[&TreePath::new("host.nix").unwrap()]
+        else {
+            panic!("host.nix is not modified")
+        };
+        let host = String::from_utf8_lossy(contents);
+        assert!(
+            host.contains("[ ./a.nix ./modules/features/nginx.nix ./b.nix ]"),
+            "{host}"
+        );
+    }
 }
 
 #[test]
