@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json, json};
-use xtask::model::term::{ParamTerm, Term, TermKind};
+use xtask::model::term::{Key, ParamTerm, Term, TermKind};
 use xtask::model::{Declaration, Fleet, Host, Origin, Resolved};
 use xtask::options::{OptionTable, OptionType, PathKind, View};
 use xtask::syntax::hir::{Attr, BinaryOp, Bound, Expr, ExprId, File, Param, Part, UnaryOp};
@@ -559,7 +559,16 @@ pub fn modelled(host: &Host, stubs: &Stubs) -> Json {
         .filter(|definition| !definition.path_text().starts_with("\"<"))
         .map(|definition| match rebuild(&evaluator, definition) {
             Some(value) => record(&evaluator, &value, 0),
-            None => wild(),
+            // Nothing is known of what stands where the names end.
+            None => {
+                let names = definition.path.iter().map_while(|key| match key {
+                    Key::Name(name) => Some(name.to_string()),
+                    Key::Term(_) => None,
+                });
+                let names: Vec<String> = names.collect();
+                let above = names.into_iter().rev();
+                above.fold(wild(), |below, name| json!({ name: below }))
+            }
         })
         .collect();
     let arguments = |special: bool| -> Json {
