@@ -99,6 +99,47 @@ impl From<RawPlace> for Option<Position> {
 /// The result type of an activity's result line that carries a builder's output.
 const BUILD_LOG_LINE: u32 = 101;
 
+/// Reads a log line by line, with what its threads say at the same time: a long line
+/// may be cut in two by a short one.
+#[derive(Debug, Default)]
+pub struct Log {
+    /// The beginning of a line that was cut.
+    cut: Option<String>,
+}
+
+impl Log {
+    /// The next line of the output, and what it says; nothing if more is to come.
+    pub fn read(&mut self, line: &str, each: &mut dyn FnMut(&str, Line)) {
+        if let Some(cut) = self.cut.take() {
+            let whole = format!("{cut}{line}");
+            return match read(&whole) {
+                Line::Other => {
+                    // Cut once more, or never to be whole: what is whole here counts.
+                    let own = read(line);
+                    if own != Line::Other {
+                        self.cut = Some(cut);
+                    }
+                    each(line, own);
+                }
+                read => each(&whole, read),
+            };
+        }
+        let said = read(line);
+        // Within a string of JSON the quotation mark would be escaped.
+        let inner = line.rfind(START).and_then(|at| line.split_at_checked(at));
+        if let (Line::Other, Some((cut, inner))) = (&said, inner)
+            && cut.contains("@nix ")
+        {
+            self.cut = Some(cut.to_owned());
+            return each(inner, read(inner));
+        }
+        each(line, said);
+    }
+}
+
+/// What a line of the log begins with.
+const START: &str = "@nix {\"";
+
 /// Reads one line.
 pub fn read(line: &str) -> Line {
     // Values on standard output may stand before it, without a newline.
@@ -173,6 +214,40 @@ mod tests {
                 at: position("/t/e.nix", 1, 35),
                 trace: vec![("while evaluating".to_owned(), position("/t/f.nix", 2, 3))],
             })
+        );
+    }
+
+    #[test]
+    fn a_line_that_another_cuts_in_two_is_read() {
+        let text = format!("no such thing: {}", "long ".repeat(9_000));
+        let long = format!(
+            "@nix {}",
+            serde_json::json!({ "action": "msg", "raw_msg": text })
+        );
+        let short = r#"@nix {"action":"msg","level":1,"msg":"warning: retrying"}"#;
+        let retrying = Line::Message(1, "warning: retrying".to_owned());
+        let all = |output: &str| {
+            let (mut log, mut said) = (Log::default(), Vec::new());
+            for line in output.lines() {
+                log.read(line, &mut |_, line| said.push(line));
+            }
+            said
+        };
+        let whole = all(&long);
+        assert!(matches!(&whole[..], [Line::Error(_)]), "{whole:?}");
+        for at in [6, 30, 4096, long.len() - 1] {
+            let (start, end) = long.split_at(at);
+            assert_eq!(
+                all(&format!("{start}{short}\n{end}\n{short}")),
+                [retrying.clone(), whole[0].clone(), retrying.clone()],
+                "{at}"
+            );
+        }
+        let (start, rest) = long.split_at(4096);
+        let (middle, end) = rest.split_at(4096);
+        assert_eq!(
+            all(&format!("{start}{short}\n{short}\n{middle}{end}")),
+            [retrying.clone(), retrying, whole[0].clone()],
         );
     }
 

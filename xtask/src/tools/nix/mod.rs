@@ -157,9 +157,10 @@ impl Nix {
         invocation: &Invocation,
         line: &mut dyn FnMut(&str, Line),
     ) -> Result<i32, RunError> {
+        let mut log = log::Log::default();
         let output = self
             .runner
-            .follow(invocation, &mut |text| line(text, log::read(text)))?;
+            .follow(invocation, &mut |text| log.read(text, line))?;
         Ok(output.status)
     }
 }
