@@ -41,10 +41,16 @@ pub fn is_mostly_identity(
     let Some(it) = anatomy.items.get(item) else {
         return false;
     };
-    if is_in_the_path(&it.path, catalogue) {
+    let own = BTreeSet::from([item]);
+    let names_it = |path: &[String]| is_in_the_path(path, catalogue);
+    if names_it(&it.path)
+        || leaves(anatomy, &own)
+            .iter()
+            .any(|leaf| names_it(&leaf.path))
+    {
         return true;
     }
-    let found = extract(anatomy, lines, &BTreeSet::from([item]), catalogue);
+    let found = extract(anatomy, lines, &own, catalogue);
     let stays: usize = found
         .settings
         .iter()
