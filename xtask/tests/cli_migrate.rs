@@ -279,6 +279,45 @@ fn what_was_committed_is_taken_back_into_the_index() {
 }
 
 #[test]
+fn commits_are_taken_back_one_after_the_other_without_a_commit_between() {
+    let repository = fleet();
+    // A feature of both with values of their own, so that both commits change its file.
+    let mail = monolith("mail").replace("max_connections = 50", "max_connections = 80");
+    repository.write("hosts/mail/default.nix", &mail);
+    repository.commit("alike");
+    let alike = repository.state();
+    for host in ["web", "mail"] {
+        let said = xtask(&repository, &["migrate", "host", host, "--commit"]);
+        assert_eq!(said.status, 0, "{}{}", said.out, said.err);
+    }
+    let both = repository.git(&["diff", "--name-only", "--diff-filter=M", "HEAD^"]);
+    let both = String::from_utf8(both.stdout).unwrap();
+    assert!(both.contains("modules/features/"), "{both}");
+    for _ in 0..2 {
+        let said = xtask(&repository, &["migrate", "undo"]);
+        assert_eq!(said.status, 0, "{}", said.err);
+        assert!(said.out.contains("it had been committed"), "{}", said.out);
+        let status = repository.git(&["status", "--porcelain"]).stdout;
+        let status = String::from_utf8(status).unwrap();
+        let is_staged = |line: &str| line.get(1..2) == Some(" ");
+        assert!(status.lines().all(is_staged), "{status}");
+    }
+    assert_eq!(repository.state(), alike);
+}
+
+#[test]
+fn what_was_added_by_hand_is_taken_back_in_the_index_too() {
+    let repository = fleet();
+    let before = repository.state();
+    assert_eq!(xtask(&repository, &["migrate", "host", "web"]).status, 0);
+    repository.git(&["add", "--all"]);
+    let said = xtask(&repository, &["migrate", "undo"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    assert!(!said.out.contains("committed"), "{}", said.out);
+    assert_eq!(repository.state(), before);
+}
+
+#[test]
 fn a_flake_below_the_top_of_its_repository_is_taken_back_whole() {
     let top = Repository::plain(&[
         ("nix/flake.nix", FLAKE),

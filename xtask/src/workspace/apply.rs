@@ -134,7 +134,7 @@ pub struct Done {
     pub paths: Vec<String>,
     /// The change that was taken back had been committed: the way back is in the
     /// index, ready for a commit of its own.
-    pub was_committed: bool,
+    pub is_staged: bool,
 }
 
 /// What recovery found and did.
@@ -152,7 +152,7 @@ fn done(intent: &Intent) -> Done {
     Done {
         label: intent.label.clone(),
         paths: intent.steps.iter().map(|step| step.path.clone()).collect(),
-        was_committed: false,
+        is_staged: false,
     }
 }
 

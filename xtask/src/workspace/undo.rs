@@ -1,6 +1,8 @@
 //! Taking the last change back.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::PathBuf;
 
 use super::apply::{ApplyError, Done, Watch};
 use super::draft::own;
@@ -9,10 +11,10 @@ use super::staging::{Directories, Draft, Permissions, hash_of, old_file, read_ph
 use super::transaction::{entry, numbers};
 use super::{Lock, Workspace};
 use crate::journal::transaction::{
-    Directory, IndexState, IndexTarget, Intent, Now, Phase, Purpose, Step, now,
+    Directory, IndexState, IndexTarget, Intent, Now, Phase, Purpose, now,
 };
 use crate::problem::Problem;
-use crate::tools::git::{Status, StatusEntry};
+use crate::tools::git::{Git, Status, StatusEntry};
 use crate::tree::TreePath;
 
 impl Workspace {
@@ -65,7 +67,7 @@ impl Workspace {
                 ),
             )));
         };
-        let was_committed = self.is_committed(&intent)?;
+        let in_index = self.in_index(&intent)?;
         let mut drafts = Vec::new();
         let mut edited = Vec::new();
         for (index, step) in intent.steps.iter().enumerate() {
@@ -102,7 +104,7 @@ impl Workspace {
                 after,
                 index_before: IndexState::Absent,
                 index_after: match step.index_after {
-                    IndexTarget::Keep if !was_committed => IndexTarget::Keep,
+                    IndexTarget::Keep if !in_index.contains(&step.path) => IndexTarget::Keep,
                     _ => IndexTarget::Set(step.index_before.clone()),
                 },
             });
@@ -135,23 +137,44 @@ impl Workspace {
         )?;
         let done = self.carry_out(&place, lock, back, watch)?;
         Ok(Done {
-            was_committed,
+            is_staged: !in_index.is_empty() && self.is_staged(&intent)?,
             ..done
         })
     }
 
-    /// Whether what a change wrote is in the last commit, all of it.
-    fn is_committed(&self, intent: &Intent) -> Result<bool, ApplyError> {
+    /// The paths that the index has as they are on disk: what a change wrote there
+    /// was committed or added since, so the way back belongs into the index too.
+    fn in_index(&self, intent: &Intent) -> Result<BTreeSet<String>, ApplyError> {
+        let Some(git) = self.git() else {
+            return Ok(BTreeSet::new());
+        };
+        let codes = self.codes(git)?;
+        let paths = intent.steps.iter().map(|step| &step.path);
+        let is_in = |path: &&String| {
+            let code = codes.get(&git.prefix().join(path));
+            code.is_none_or(|code| code.ends_with('.'))
+        };
+        Ok(paths.filter(is_in).cloned().collect())
+    }
+
+    /// Whether something at the paths of a change is staged for the next commit.
+    fn is_staged(&self, intent: &Intent) -> Result<bool, ApplyError> {
         let Some(git) = self.git() else {
             return Ok(false);
         };
+        let codes = self.codes(git)?;
+        let mut paths = intent.steps.iter().map(|step| &step.path);
+        Ok(paths.any(|path| {
+            let code = codes.get(&git.prefix().join(path));
+            code.is_some_and(|code| !code.starts_with(['.', '?']))
+        }))
+    }
+
+    /// What `git status` says of each path that is not as committed.
+    fn codes(&self, git: &Git) -> Result<BTreeMap<PathBuf, String>, ApplyError> {
         let status = git.status().map_err(|error| ApplyError::from_git(&error))?;
-        let prefix = git.prefix();
-        let is_changed = |step: &Step| {
-            let path = prefix.join(&step.path);
-            status.entries.iter().any(|entry| entry.path == path)
-        };
-        Ok(status.commit.is_some() && !intent.steps.iter().any(is_changed))
+        let entries = status.entries.into_iter();
+        Ok(entries.map(|entry| (entry.path, entry.code)).collect())
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn undo(context: &Context) -> Result<Outcome, Failure> {
     context.ui.text(&format!(
         "took back `{what}`: {count} files are as they were"
     ));
-    if done.was_committed {
+    if done.is_staged {
         context.ui.text(
             "it had been committed: the way back is in the index, and `git commit` records it",
         );
