@@ -242,8 +242,11 @@ impl<'t> Eval<'t> {
             Expr::Assert(condition, body) => {
                 let condition = self.delay(unit, *condition, env);
                 match self.force(condition) {
-                    Value::Bool(false) => Value::unknown("an assertion fails"),
-                    _ => self.eval_deeper(unit, *body, env),
+                    Value::Bool(true) => self.eval_deeper(unit, *body, env),
+                    Value::Opaque(opaque) => {
+                        Value::unknown(&format!("it depends on an assertion: {}", opaque.why))
+                    }
+                    _ => Value::unknown("an assertion fails"),
                 }
             }
             Expr::Unary(op, operand) => {

@@ -82,6 +82,17 @@ impl Eval<'_> {
         }
     }
 
+    /// Whether an input is nixpkgs, by where it comes from or, where that is not
+    /// said, by its name.
+    pub(super) fn is_nixpkgs(&mut self, name: &Name) -> bool {
+        match self.input_url(name) {
+            Some(url) => url.to_ascii_lowercase().contains("nixpkgs"),
+            None => ["nixpkgs", "nixos", "stable", "lib"]
+                .iter()
+                .any(|part| name.contains(part)),
+        }
+    }
+
     /// The hosts of the flake; what cannot be followed is a problem.
     pub fn hosts(&mut self) -> (Vec<Found>, Vec<Problem>) {
         let mut problems = Vec::new();

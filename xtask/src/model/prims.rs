@@ -112,6 +112,21 @@ pub(super) fn library(name: &str) -> Option<Value> {
     }
 }
 
+/// A member of the library of an input that is not nixpkgs.
+pub(super) fn foreign(name: &str) -> Option<Value> {
+    match name {
+        "nixosSystem"
+        | "evalModules"
+        | "mkFlake"
+        | "importApply"
+        | "eachSystem"
+        | "eachDefaultSystem"
+        | "eachSystemPassThrough"
+        | "eachDefaultSystemPassThrough" => library(name),
+        _ => None,
+    }
+}
+
 /// `import`.
 fn import() -> Prim {
     Prim::File(files::Prim::Import)

@@ -71,6 +71,9 @@ pub enum Role {
     Builtins,
     /// An input of the flake.
     Input(Name),
+    /// The library of an input that is not nixpkgs: only what makes flakes and
+    /// hosts is taken to be what its name says.
+    InputLib(Name),
     /// The flake itself.
     Flake,
     /// Nothing is known of it.

@@ -2,6 +2,7 @@
 
 mod created;
 mod hosts;
+mod library;
 mod modules;
 mod places;
 

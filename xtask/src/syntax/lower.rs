@@ -2,6 +2,7 @@
 
 mod bindings;
 mod names;
+mod unread;
 
 use std::sync::Arc;
 
@@ -20,16 +21,17 @@ pub(super) fn lower(root: &rnix::Root, text: Arc<str>) -> File {
         exprs: Vec::new(),
         errors: Vec::new(),
     };
-    let root = lowering.optional(root.expr(), (0, 0));
+    let expr = lowering.optional(root.expr(), (0, 0));
     let mut file = File {
         text,
-        root,
+        root: expr,
         errors: lowering.errors,
         exprs: lowering.exprs,
     };
     if file.errors.is_empty() {
         file.errors = names::unbound(&file);
     }
+    unread::hide(&mut file, root);
     file
 }
 
@@ -96,7 +98,14 @@ impl Lowering {
             ast::Expr::Root(e) => return self.optional(e.expr(), at),
             ast::Expr::Error(_) => Expr::Error,
             ast::Expr::Literal(e) => literal(e),
-            ast::Expr::Str(e) => Expr::Str(self.string(e)),
+            ast::Expr::Str(e) => {
+                let parts = Expr::Str(self.string(e));
+                if !unread::escapes_line(e) {
+                    return self.add(parts, at);
+                }
+                let unread = self.add(Expr::Error, at);
+                Expr::Apply(unread, self.add(parts, at))
+            }
             ast::Expr::PathRel(e) => Expr::Path(PathBase::Relative, self.path(e.syntax())),
             ast::Expr::PathAbs(e) => Expr::Path(PathBase::Absolute, self.path(e.syntax())),
             ast::Expr::PathHome(e) => Expr::Path(PathBase::Home, self.path(e.syntax())),

@@ -86,11 +86,15 @@ impl Eval<'_> {
             Value::Update(left, right) => match self.member(right, name) {
                 Member::Missing => self.member(left, name),
                 // One input's library is not taken to replace another's functions.
-                Member::Unknown(why) => match self.member(left, name) {
-                    Member::Value(value @ Value::Prim(..)) => Member::Value(value),
-                    _ => Member::Unknown(why),
-                },
-                Member::Value(Value::Opaque(opaque)) if opaque.role == Role::Unknown => {
+                Member::Unknown(why) if self.keeps_functions(right, name) => {
+                    match self.member(left, name) {
+                        Member::Value(value @ Value::Prim(..)) => Member::Value(value),
+                        _ => Member::Unknown(why),
+                    }
+                }
+                Member::Value(Value::Opaque(opaque))
+                    if opaque.role == Role::Unknown && self.keeps_functions(right, name) =>
+                {
                     match self.member(left, name) {
                         Member::Value(value @ Value::Prim(..)) => Member::Value(value),
                         _ => Member::Value(Value::Opaque(opaque)),
@@ -111,6 +115,20 @@ impl Eval<'_> {
         }
     }
 
+    /// Whether a set holds no function of this name but for those of inputs' libraries.
+    fn keeps_functions(&mut self, set: Thunk, name: &Name) -> bool {
+        match self.force(set) {
+            Value::Set(set) => set.dynamic.is_empty() && !set.fixed.contains_key(name),
+            Value::Update(left, right) => {
+                self.keeps_functions(left, name) && self.keeps_functions(right, name)
+            }
+            Value::Opaque(opaque) => {
+                matches!(opaque.role, Role::Lib | Role::Input(_) | Role::InputLib(_))
+            }
+            _ => false,
+        }
+    }
+
     fn opaque_member(&mut self, opaque: &Opaque, name: &Name) -> Member {
         match &opaque.role {
             Role::Lib => match prims::library(name) {
@@ -124,9 +142,18 @@ impl Eval<'_> {
                 ))),
             },
             Role::Input(input) => match &**name {
-                "lib" => Member::Value(Value::role(Role::Lib, "the library")),
+                "lib" if self.is_nixpkgs(input) => {
+                    Member::Value(Value::role(Role::Lib, "the library"))
+                }
+                "lib" => {
+                    let why = format!("the library of input `{input}`");
+                    Member::Value(Value::role(Role::InputLib(input.clone()), &why))
+                }
                 _ => Member::Value(Value::unknown(&format!("it comes from input `{input}`"))),
             },
+            Role::InputLib(input) => Member::Value(prims::foreign(name).unwrap_or_else(|| {
+                Value::unknown(&format!("it comes from the library of input `{input}`"))
+            })),
             Role::Flake => self.flake_member(name),
             Role::Unknown => Member::Value(Value::unknown(&opaque.why)),
         }

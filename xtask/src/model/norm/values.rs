@@ -1,7 +1,7 @@
 //! Normal forms of values that are known already.
 
 use crate::model::eval::Eval;
-use crate::model::term::{Digest, Term, TermKind as K};
+use crate::model::term::{Digest, Key, Term, TermKind as K};
 use crate::model::value::{Item, Opaque, Role, Thunk, Value};
 use crate::syntax::hir::{BinaryOp, Name};
 use crate::tree::TreePath;
@@ -121,6 +121,13 @@ impl Eval<'_> {
                 role: Role::Input(name),
                 ..
             }) => Term::new(K::Input(name.clone())),
+            Value::Opaque(Opaque {
+                role: Role::InputLib(name),
+                ..
+            }) => {
+                let input = Term::new(K::Input(name.clone()));
+                Term::select(input, vec![Key::Name(Name::from("lib"))], None)
+            }
             Value::Opaque(Opaque {
                 role: Role::Lib, ..
             }) => Term::new(K::Arg(Name::from("lib"))),

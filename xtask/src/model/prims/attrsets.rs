@@ -322,25 +322,29 @@ fn recursive_update(eval: &mut Eval<'_>, a: Thunk, b: Thunk, depth: u32) -> Opti
     if depth > 64 {
         return None;
     }
-    let (left, right) = match (set(eval, a), set(eval, b)) {
-        (Some(left), Some(right)) => (left, right),
-        (None, Some(right)) => return update_unknown(eval, a, &right),
-        (_, None) if matches!(eval.force(b), Value::Opaque(_) | Value::Update(..)) => return None,
-        // Anything but a set replaces what was there.
-        (_, None) => return Some(eval.force(b)),
+    let (left, right) = match (eval.force(a), eval.force(b)) {
+        (_, right) if no_set(&right) => return Some(right),
+        (left, Value::Set(_)) if no_set(&left) => return Some(eval.force(b)),
+        (Value::Set(left), Value::Set(right))
+            if left.dynamic.is_empty() && right.dynamic.is_empty() =>
+        {
+            (left, right)
+        }
+        (Value::Opaque(_) | Value::Update(..) | Value::Set(_), Value::Set(right))
+            if right.dynamic.is_empty() =>
+        {
+            return Some(update_unknown(eval, a, &right));
+        }
+        // `mkForce`, options and their like are sets with parts of their own.
+        _ => return None,
     };
     let mut out = (*left).clone();
     for (name, attribute) in &right.fixed {
-        let both = left.fixed.get(name).filter(|other| {
-            matches!(eval.force(other.value), Value::Set(_))
-                && matches!(eval.force(attribute.value), Value::Set(_))
-        });
-        let value = match both {
-            Some(other) => {
-                let merged = recursive_update(eval, other.value, attribute.value, depth + 1)?;
-                eval.ready(merged)
+        let value = match left.fixed.get(name) {
+            Some(other) if !no_set(&eval.force(attribute.value)) => {
+                merged(eval, other.value, attribute.value, depth)
             }
-            None => attribute.value,
+            _ => attribute.value,
         };
         out.fixed.insert(
             name.clone(),
@@ -353,11 +357,33 @@ fn recursive_update(eval: &mut Eval<'_>, a: Thunk, b: Thunk, depth: u32) -> Opti
     Some(Value::Set(Rc::new(out)))
 }
 
-/// `recursiveUpdate left { … }` where only the names on the right are known.
-fn update_unknown(eval: &mut Eval<'_>, left: Thunk, right: &Set) -> Option<Value> {
-    if !matches!(eval.force(left), Value::Opaque(_) | Value::Update(..)) {
-        return Some(Value::Set(Rc::new(right.clone())));
+/// Both values as one; what is not known of that stays the call.
+fn merged(eval: &mut Eval<'_>, left: Thunk, right: Thunk, depth: u32) -> Thunk {
+    match recursive_update(eval, left, right, depth + 1) {
+        Some(value) => eval.ready(value),
+        None => {
+            let update = Value::Prim(super::Prim::Attrs(Prim::RecursiveUpdate), Rc::from([]));
+            let update = eval.ready(update);
+            call2(eval, update, left, right)
+        }
     }
+}
+
+/// Whether a value certainly is no set: it replaces one, and is replaced by one.
+/// Nobody makes one host out of two.
+fn no_set(value: &Value) -> bool {
+    !matches!(
+        value,
+        Value::Set(_)
+            | Value::Property(_)
+            | Value::Declaration(..)
+            | Value::Update(..)
+            | Value::Opaque(_)
+    )
+}
+
+/// `recursiveUpdate left { … }` where only the names on the right are known.
+fn update_unknown(eval: &mut Eval<'_>, left: Thunk, right: &Set) -> Value {
     let prim = Value::Prim(super::Prim::Attrs(Prim::RecursiveUpdate), Rc::from([]));
     let update = eval.ready(prim);
     let mut out = Set::default();
@@ -368,5 +394,5 @@ fn update_unknown(eval: &mut Eval<'_>, left: Thunk, right: &Set) -> Option<Value
         out.fixed.insert(name.clone(), Attribute { value, at });
     }
     let right = eval.ready(Value::Set(Rc::new(out)));
-    Some(Value::Update(left, right))
+    Value::Update(left, right)
 }

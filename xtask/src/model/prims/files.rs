@@ -10,7 +10,8 @@ use crate::tree::Kind;
 
 prims! {
     ReadDir 1 "readDir";
-    ReadFile 1 "readFile" "fileContents";
+    ReadFile 1 "readFile";
+    FileContents 1 "fileContents";
     PathExists 1 "pathExists";
     Import 1 "import";
     ListFilesRecursive 1 "listFilesRecursive";
@@ -47,11 +48,15 @@ pub(super) fn run(eval: &mut Eval<'_>, prim: Prim, [a, b, _]: [Thunk; 3]) -> Opt
             }
             Value::Set(Rc::new(out))
         }
-        P::ReadFile => {
+        P::ReadFile | P::FileContents => {
             let path = eval.place(a)?;
             let content = eval.files.tree.text(&path).ok()?;
             eval.used.push(path);
-            Value::str(&content)
+            let trimmed = match prim {
+                P::FileContents => content.strip_suffix('\n'),
+                _ => None,
+            };
+            Value::str(trimmed.unwrap_or(&content))
         }
         P::PathExists => {
             let path = eval.place(a)?;
