@@ -37,22 +37,35 @@ impl<'t> Files<'t> {
         }
     }
 
-    /// The file that `import path` reads: `default.nix` for a directory.
+    /// The file that `import path` reads: `default.nix` for a directory. Refused
+    /// where Nix reads its relative paths from another place than where it stands.
     pub fn module_file(&self, path: &TreePath) -> Result<TreePath, String> {
-        let place = self.tree.resolve(path).map_err(|error| error.to_string())?;
-        if self.tree.entry(&place).is_some() {
-            return Ok(place);
+        let resolve = |path: &TreePath| self.tree.resolve(path).map_err(|error| error.to_string());
+        let missing = || format!("{path} does not exist in the repository");
+        let mut place = resolve(path)?;
+        // Nix follows a link that is named itself, and no other.
+        let mut written = match path.parent().zip(path.file_name()) {
+            Some((parent, name)) if resolve(&parent)?.join(name).as_ref() != Some(&place) => {
+                place.clone()
+            }
+            _ => path.clone(),
+        };
+        if self.tree.entry(&place).is_none() && self.tree.is_directory(&place) {
+            written = written.join("default.nix").ok_or_else(missing)?;
+            place = resolve(&written)?;
         }
-        if self.tree.is_directory(&place)
-            && let Some(default) = place.join("default.nix")
-            && self.tree.entry(&default).is_some()
-        {
-            return self
-                .tree
-                .resolve(&default)
-                .map_err(|error| error.to_string());
+        if self.tree.entry(&place).is_none() {
+            return Err(missing());
         }
-        Err(format!("{path} does not exist in the repository"))
+        if written != place {
+            let file = self.file(&place)?;
+            if references(&file, &written) != references(&file, &place) {
+                return Err(format!(
+                    "{path} is reached through a symbolic link, and names other files"
+                ));
+            }
+        }
+        Ok(place)
     }
 
     /// The compact form of a file.

@@ -7,6 +7,7 @@
 
 mod certain;
 mod reads;
+mod restrictions;
 mod substitute;
 
 use rustc_hash::{FxHashMap, FxHashSet};

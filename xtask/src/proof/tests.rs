@@ -3,8 +3,10 @@
 mod created;
 mod hosts;
 mod library;
+mod links;
 mod modules;
 mod places;
+mod types;
 
 use super::*;
 use crate::model::ParseCache;

@@ -16,7 +16,8 @@ use crate::tree::{Kind, TreePath};
 enum Own {
     /// Nothing.
     Missing,
-    /// The place behind a symbolic link in the middle of the path.
+    /// The place behind a symbolic link in the middle of the path; other paths
+    /// that are named there are named from this one.
     Alias,
     /// A directory or a file.
     Content(Digest),
@@ -94,9 +95,10 @@ impl Files<'_> {
         let mut hasher = blake3::Hasher::new();
         let Some(entry) = self.tree.entry(path) else {
             if !self.tree.is_directory(path) {
-                return match self.tree.resolve(path) {
-                    Ok(place) if place != *path => (Own::Alias, vec![place]),
-                    _ => (Own::Missing, Vec::new()),
+                let edges = self.behind(path);
+                return match edges.is_empty() {
+                    false => (Own::Alias, edges),
+                    true => (Own::Missing, edges),
                 };
             }
             let mut children = Vec::new();
@@ -118,8 +120,9 @@ impl Files<'_> {
             Err(error) => hasher.update(error.to_string().as_bytes()),
         };
         let mut edges = Vec::new();
-        if path.as_str().ends_with(".nix")
-            && entry.kind() != Kind::Symlink
+        if entry.kind() == Kind::Symlink {
+            edges = self.behind(path);
+        } else if is_nix(path)
             && let Ok(file) = self.file(path)
         {
             edges = references(&file, path);
@@ -129,6 +132,32 @@ impl Files<'_> {
         }
         (Own::Content(Digest::finish(&hasher)), edges)
     }
+
+    /// What a path with symbolic links in it leads to: the place behind them, and
+    /// what a file there names, read from where the path itself stands.
+    fn behind(&self, path: &TreePath) -> Vec<TreePath> {
+        let Ok(place) = self.tree.resolve(path) else {
+            return Vec::new();
+        };
+        if place == *path {
+            return Vec::new();
+        }
+        let mut edges = vec![place];
+        if let Some(place) = edges.first().filter(|place| is_nix(place))
+            && self.tree.entry(place).is_some()
+            && let Ok(file) = self.file(place)
+        {
+            let named = references(&file, path);
+            if named != references(&file, place) {
+                edges.extend(named);
+            }
+        }
+        edges
+    }
+}
+
+fn is_nix(path: &TreePath) -> bool {
+    path.as_str().ends_with(".nix")
 }
 
 impl Search {
@@ -173,7 +202,10 @@ impl Search {
         let node = self.nodes.get(path)?;
         let own = match &node.own {
             Own::Missing => return Some(missing()),
-            Own::Alias => return self.done.get(node.edges.first()?).copied(),
+            Own::Alias if node.edges.len() == 1 => {
+                return self.done.get(node.edges.first()?).copied();
+            }
+            Own::Alias => &Digest::of(b"alias"),
             Own::Content(own) => own,
         };
         let mut hasher = blake3::Hasher::new();

@@ -3,6 +3,7 @@
 use rustc_hash::FxHashSet;
 
 use super::DEFAULT_PRIORITY;
+use super::restrictions::admitted;
 use crate::model::path_index::PathIndex;
 use crate::model::term::{Key, Term, TermKind as K};
 use crate::model::{Declaration, Definition, Host, Origin, Wrapper, files};
@@ -133,7 +134,9 @@ pub(super) fn certain_value(
             (*first).clone()
         }
     };
-    (value.is_closed() && fits(&declaration.kind, &value)).then_some(value)
+    let count = index.overlapping(path).len();
+    let fits = fits(&declaration.kind, &value) && admitted(declaration, count, &value);
+    (value.is_closed() && fits).then_some(value)
 }
 
 /// Whether a value certainly is what the module system would give back.
@@ -147,6 +150,10 @@ fn fits(kind: &OptionType, value: &Term) -> bool {
             K::Lambda(..) | K::Mu(_) => true,
             _ => false,
         },
+        // A property, an option or a type, written out.
+        K::Set(fixed, dynamic) => {
+            !dynamic.is_empty() || fixed.iter().any(|(name, _)| &**name == "_type")
+        }
         _ => false,
     };
     if property {
