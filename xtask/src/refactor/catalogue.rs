@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 
 use crate::model::term::{Key, Term};
 use crate::model::{Definition, Fleet, Host, Resolved, Wrapper};
@@ -55,8 +56,6 @@ pub struct Catalogue<'a> {
     /// The host, for options that the repository declares.
     pub host: Option<&'a Host>,
     /// All hosts: what several of them define alike names none of them.
-    pub fleet: Option<&'a Fleet>,
-    /// The same with features seen through.
     pub seen_through: Option<&'a SeenThrough<'a>>,
     /// The host's own file: hosts that import it, too, are the same machine.
     pub entry: Option<&'a TreePath>,
@@ -67,7 +66,12 @@ pub struct Catalogue<'a> {
 pub struct SeenThrough<'a> {
     fleet: &'a Fleet,
     definitions: OnceLock<Vec<Vec<Definition>>>,
+    /// The hosts' own definitions by path, and those seen through.
+    by_path: [OnceLock<Vec<ByPath>>; 2],
 }
+
+/// Places of definitions in a list, by their path as [`joined`].
+type ByPath = FxHashMap<String, Vec<usize>>;
 
 impl<'a> SeenThrough<'a> {
     /// Nothing is done yet.
@@ -75,11 +79,12 @@ impl<'a> SeenThrough<'a> {
         Self {
             fleet,
             definitions: OnceLock::new(),
+            by_path: [OnceLock::new(), OnceLock::new()],
         }
     }
 
     /// The hosts with their definitions.
-    pub fn hosts(&self) -> impl Iterator<Item = (&Host, &[Definition])> {
+    pub fn hosts(&self) -> impl Iterator<Item = (&Host, &[Definition])> + Clone {
         let hosts = &self.fleet.hosts;
         let definitions = self.definitions.get_or_init(|| {
             let resolved = hosts.par_iter().map(Resolved::new);
@@ -87,6 +92,60 @@ impl<'a> SeenThrough<'a> {
         });
         hosts.iter().zip(definitions.iter().map(Vec::as_slice))
     }
+
+    /// What each host's own modules define at exactly this path.
+    fn own_at(&self, path: &[String]) -> Vec<(&Host, Vec<&Definition>)> {
+        let hosts = self.fleet.hosts.iter();
+        let lists = hosts.map(|host| (host, host.definitions.as_slice()));
+        self.at(0, lists, path)
+    }
+
+    /// The same with features seen through.
+    fn through_at(&self, path: &[String]) -> Vec<(&Host, Vec<&Definition>)> {
+        self.at(1, self.hosts(), path)
+    }
+
+    fn at<'s>(
+        &'s self,
+        which: usize,
+        lists: impl Iterator<Item = (&'s Host, &'s [Definition])> + Clone,
+        path: &[String],
+    ) -> Vec<(&'s Host, Vec<&'s Definition>)> {
+        let Some(index) = self.by_path.get(which) else {
+            return Vec::new();
+        };
+        let made = || lists.clone().map(|(_, list)| by_path(list)).collect();
+        let index: &Vec<ByPath> = index.get_or_init(made);
+        let path = joined(path.iter().map(String::as_str));
+        let found = lists.zip(index).map(|((host, list), index)| {
+            let places = index.get(&path).map(Vec::as_slice).unwrap_or_default();
+            let here = places.iter().filter_map(|place| list.get(*place));
+            (host, here.collect())
+        });
+        found.collect()
+    }
+}
+
+/// A path as one text: no name has the separator.
+fn joined<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    names.flat_map(|name| ["\0", name]).collect()
+}
+
+/// Where the definitions of each path stand in a list. What only evaluation names
+/// is at no path.
+fn by_path(definitions: &[Definition]) -> ByPath {
+    let mut index = ByPath::default();
+    for (place, definition) in definitions.iter().enumerate() {
+        let names = definition.path.iter().map(|key| match key {
+            Key::Name(name) => Some(&**name),
+            Key::Term(_) => None,
+        });
+        if let Some(names) = names.collect::<Option<Vec<&str>>>() {
+            let path = joined(names.into_iter());
+            index.entry(path).or_default().push(place);
+        }
+    }
+    index
 }
 
 impl<'a> Catalogue<'a> {
@@ -96,7 +155,6 @@ impl<'a> Catalogue<'a> {
             table: table.for_release(None),
             taxonomy,
             host: None,
-            fleet: None,
             seen_through: None,
             entry: None,
         }
@@ -133,10 +191,14 @@ impl<'a> Catalogue<'a> {
         if self.taxonomy.identity(path).is_none() {
             return false;
         }
-        let (Some(own), Some(fleet)) = (self.host, self.fleet) else {
+        let (Some(own), Some(fleet)) = (self.host, self.seen_through) else {
             return true;
         };
-        let values: Vec<&Term> = definitions_at(own, path)
+        let here = fleet.own_at(path);
+        let values: Vec<&Term> = here
+            .iter()
+            .filter(|(host, _)| host.name == own.name)
+            .flat_map(|(_, definitions)| definitions)
             .filter(|definition| is_certain(definition))
             .map(|definition| &definition.value)
             .collect();
@@ -147,14 +209,12 @@ impl<'a> Catalogue<'a> {
                     .entry
                     .is_some_and(|entry| files.any(|file| file == entry))
         };
-        let has_it = |definition: &Definition| values.contains(&&definition.value);
-        let mut others = fleet.hosts.iter().filter(|host| is_other(host));
-        if others.any(|host| definitions_at(host, path).any(has_it)) {
-            return false;
-        }
-        // Hosts that have it from a feature.
-        let mut others = self.seen_through.into_iter().flat_map(SeenThrough::hosts);
-        !others.any(|(host, definitions)| is_other(host) && at(definitions, path).any(has_it))
+        let has_it = |(host, definitions): &(&Host, Vec<&Definition>)| {
+            let mut definitions = definitions.iter();
+            definitions.any(|definition| values.contains(&&definition.value)) && is_other(host)
+        };
+        // Hosts that have it themselves, and those that have it from a feature.
+        !here.iter().any(has_it) && !fleet.through_at(path).iter().any(has_it)
     }
 
     /// A name for what no pattern covers.
@@ -227,27 +287,6 @@ impl<'a> Catalogue<'a> {
             pairs.all(|(declared, name)| **declared == **name)
         })
     }
-}
-
-/// What a host defines at exactly this path.
-fn definitions_at<'a>(host: &'a Host, path: &'a [String]) -> impl Iterator<Item = &'a Definition> {
-    at(&host.definitions, path)
-}
-
-fn at<'a>(
-    definitions: &'a [Definition],
-    path: &'a [String],
-) -> impl Iterator<Item = &'a Definition> {
-    let is_here = move |keys: &[Key]| {
-        keys.len() == path.len()
-            && keys
-                .iter()
-                .zip(path)
-                .all(|(key, name)| matches!(key, Key::Name(key) if **key == **name))
-    };
-    definitions
-        .iter()
-        .filter(move |definition| is_here(&definition.path))
 }
 
 /// Every host that could take a feature has the definitions of the feature,

@@ -302,7 +302,6 @@ fn pass_in(
     let seen_through = SeenThrough::new(fleet);
     let catalogue = Catalogue {
         host: Some(host),
-        fleet: Some(fleet),
         seen_through: Some(&seen_through),
         ..Catalogue::new(knowledge.table, knowledge.taxonomy)
     };

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use expect_test::{Expect, expect};
 
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, SeenThrough};
 use super::compose::Position;
 use super::group::Grouping;
 use super::host::{Request, dissect, propose};
@@ -600,9 +600,10 @@ fn nothing_that_the_author_wrote_is_lost() {
     let grouping = Grouping::default();
     let mut migrated = 0;
     for host in &fleet.hosts {
+        let seen_through = SeenThrough::new(&fleet);
         let catalogue = Catalogue {
             host: Some(host),
-            fleet: Some(&fleet),
+            seen_through: Some(&seen_through),
             ..Catalogue::new(&table, &taxonomy)
         };
         let Some(entry) = super::host::entry(&tree, &fleet, host, &directory, &catalogue) else {

@@ -222,21 +222,27 @@ fn support(anatomy: &Anatomy, catalogue: &Catalogue<'_>) -> Support {
         .take(LOOK_AT)
         .map(|(_, definitions)| definitions.iter().map(fingerprint).collect())
         .collect();
+    // By their first byte, for the ones inside of an item: a file may have thousands.
+    let mut here: Vec<(usize, usize, &Definition)> = host
+        .definitions
+        .iter()
+        .filter_map(|definition| {
+            let span = definition.span.as_ref()?;
+            let is_here = span.path == anatomy.path;
+            is_here.then_some((span.start as usize, span.end as usize, definition))
+        })
+        .collect();
+    here.sort_by_key(|(start, ..)| *start);
     let mut found = Support::new();
     for (id, item) in anatomy.items.iter().enumerate() {
         let range = node_range(&item.node);
-        let inside = |definition: &&Definition| {
-            definition.span.as_ref().is_some_and(|span| {
-                span.path == anatomy.path
-                    && range.start <= span.start as usize
-                    && span.end as usize <= range.end
-            })
-        };
-        let own: Vec<Digest> = host
-            .definitions
+        let first = here.partition_point(|(start, ..)| *start < range.start);
+        let own: Vec<Digest> = here
             .iter()
-            .filter(inside)
-            .map(fingerprint)
+            .skip(first)
+            .take_while(|(start, ..)| *start <= range.end)
+            .filter(|(_, end, _)| *end <= range.end)
+            .map(|(.., definition)| fingerprint(definition))
             .collect();
         if own.is_empty() {
             continue;
