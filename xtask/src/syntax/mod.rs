@@ -30,6 +30,10 @@ pub struct SyntaxError {
 /// A tree that is nested too deeply to be walked is replaced by an empty one,
 /// with an error.
 pub fn parse(text: &str) -> (rnix::Root, Vec<SyntaxError>) {
+    // The parser itself recurses: what is too deep must not even get there.
+    if brackets_exceed(text, MAX_DEPTH) {
+        return too_deep(text);
+    }
     stacker::maybe_grow(1 << 20, 16 << 20, || {
         let parsed = rnix::Root::parse(text);
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
@@ -40,16 +44,7 @@ pub fn parse(text: &str) -> (rnix::Root, Vec<SyntaxError>) {
             // Dropping such a tree recurses as deep as it is nested.
             std::mem::forget(root);
             std::mem::forget(parsed);
-            let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
-            let message = format!("nested more than {MAX_DEPTH} levels deep");
-            return (
-                rnix::Root::parse("").tree(),
-                vec![SyntaxError {
-                    start: 0,
-                    end,
-                    message,
-                }],
-            );
+            return too_deep(text);
         }
         (root, errors)
     })
@@ -80,6 +75,38 @@ pub fn lower(text: Arc<str>) -> hir::File {
     } else {
         lower::broken(text, errors)
     }
+}
+
+fn too_deep(text: &str) -> (rnix::Root, Vec<SyntaxError>) {
+    let error = SyntaxError {
+        start: 0,
+        end: u32::try_from(text.len()).unwrap_or(u32::MAX),
+        message: format!("nested more than {MAX_DEPTH} levels deep"),
+    };
+    (rnix::Root::parse("").tree(), vec![error])
+}
+
+/// Whether brackets of any kind nest deeper than a limit.
+fn brackets_exceed(text: &str, limit: usize) -> bool {
+    let opening = |byte: &u8| matches!(byte, b'(' | b'[' | b'{');
+    // Those in strings and comments count only for the quick look.
+    if text.bytes().filter(opening).count() <= limit {
+        return false;
+    }
+    use SyntaxKind as K;
+    let mut depth = 0_usize;
+    rnix::tokenize(text).any(|(kind, _)| {
+        match kind {
+            K::TOKEN_L_PAREN | K::TOKEN_L_BRACK | K::TOKEN_L_BRACE | K::TOKEN_INTERPOL_START => {
+                depth += 1;
+            }
+            K::TOKEN_R_PAREN | K::TOKEN_R_BRACK | K::TOKEN_R_BRACE | K::TOKEN_INTERPOL_END => {
+                depth = depth.saturating_sub(1);
+            }
+            _ => {}
+        }
+        depth > limit
+    })
 }
 
 fn depth_exceeds(root: &rnix::SyntaxNode, limit: usize) -> bool {
@@ -218,6 +245,22 @@ mod tests {
             assert_eq!(error.start, at, "{text}");
             assert!(error.message.starts_with(message), "{}", error.message);
         }
+    }
+
+    #[test]
+    fn nesting_of_any_kind_has_a_limit() {
+        for (open, close) in [("[", "]"), ("(", ")"), ("{a=", ";}"), ("\"${", "}\"")] {
+            let text = format!("{}1{}", open.repeat(30_000), close.repeat(30_000));
+            let file = lower(Arc::from(text.as_str()));
+            let error = file.errors.first().unwrap();
+            assert!(
+                error.message.starts_with("nested more"),
+                "{}",
+                error.message
+            );
+        }
+        let flat = format!("[ \"{}\" {} ]", "[".repeat(30_000), "[ ]".repeat(30_000));
+        assert_eq!(lower(Arc::from(flat.as_str())).errors, []);
     }
 
     #[test]
