@@ -493,6 +493,7 @@ fn a_grouping_is_edited_and_used() {
     for (script, wanted) in [
         ("echo 'services.ngnix' >>\"$1\"", "`services.ngnix`"),
         ("echo '[a b]' >>\"$1\"", "cannot name a feature"),
+        ("echo '[default]' >>\"$1\"", "cannot name a feature"),
         ("exit 3", "no-editor"),
     ] {
         let (status, said) = editor(script);

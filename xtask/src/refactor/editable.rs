@@ -14,7 +14,7 @@ use super::anatomy::{Anatomy, ItemId};
 use super::group::{Groups, STAYS, components, matches};
 use super::option::spell;
 use crate::problem::Problem;
-use crate::taxonomy::is_identifier;
+use crate::taxonomy::is_feature_name;
 
 /// The groups of a file as text.
 pub fn render(anatomy: &Anatomy, groups: &Groups) -> String {
@@ -60,7 +60,7 @@ pub fn parse(text: &str) -> Result<Vec<(String, String)>, Vec<Problem>> {
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'))
         {
-            if !is_identifier(name) {
+            if !is_feature_name(name) {
                 problems.push(bad(number, &format!("`{name}` cannot name a feature")));
             }
             feature = Some(name.to_owned());

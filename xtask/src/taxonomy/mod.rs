@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
 
-pub use name::{derived_feature, is_identifier};
+pub use name::{derived_feature, is_feature_name, is_identifier};
 pub use pattern::{Pattern, PatternError, PatternMap};
 
 /// Why a definition stays with its host.
@@ -173,7 +173,7 @@ impl Taxonomy {
         let mut owners: HashMap<Pattern, &str> = HashMap::new();
         let mut named = Vec::new();
         for (name, spec) in specs {
-            if !is_identifier(name) {
+            if !is_feature_name(name) {
                 problems.push(bad_name(name));
                 continue;
             }
@@ -277,7 +277,7 @@ fn bad_name(name: &str) -> Problem {
         "bad-feature-name",
         format!("`{}` cannot name a feature", name.escape_debug()),
     )
-    .help("use letters, digits and `-`, beginning with a letter, and no word of the Nix language")
+    .help("use letters, digits and `-`, beginning with a letter, no word of the Nix language, and neither `default` nor `flake`")
 }
 
 fn bad_pattern(feature: &str, text: &str, error: &PatternError) -> Problem {

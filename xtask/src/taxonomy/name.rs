@@ -5,6 +5,12 @@ const KEYWORDS: [&str; 10] = [
     "if", "then", "else", "assert", "with", "let", "in", "rec", "inherit", "or",
 ];
 
+/// Whether a text can name a feature: an identifier, and a file of that name means
+/// nothing to Nix by itself.
+pub fn is_feature_name(text: &str) -> bool {
+    is_identifier(text) && !matches!(text, "default" | "flake")
+}
+
 /// The text can stand as an attribute name without quotes.
 pub fn is_identifier(text: &str) -> bool {
     let mut bytes = text.bytes();
@@ -32,7 +38,7 @@ pub fn derived_feature<S: AsRef<str>>(path: &[S]) -> Option<String> {
     let candidates = [own.clone(), format!("{first}-{own}"), first];
     candidates
         .into_iter()
-        .find(|name| is_identifier(name) && !name.ends_with('-'))
+        .find(|name| is_feature_name(name) && !name.ends_with('-'))
 }
 
 /// The name of the systemd unit that the path configures, without the

@@ -139,6 +139,8 @@ fn what_is_wrong_with_a_feature_is_reported_and_left_out() {
     check(&[("a b", &["x.y"], None)], &["bad-feature-name"]);
     check(&[("../x", &["x.y"], None)], &["bad-feature-name"]);
     check(&[("with", &["x.y"], None)], &["bad-feature-name"]);
+    check(&[("default", &["x.y"], None)], &["bad-feature-name"]);
+    check(&[("flake", &["x.y"], None)], &["bad-feature-name"]);
     check(
         &[("a", &["x..y", "**"], None)],
         &["bad-pattern", "bad-pattern"],
