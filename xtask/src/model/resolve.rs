@@ -18,7 +18,7 @@ use super::{Declaration, Definition, Host, Wrapper};
 use crate::syntax::hir::Name;
 use certain::{candidates, certain_value};
 pub use reads::ForeignReads;
-use reads::{Reads, read_paths};
+use reads::{Reads, outside_terms, read_by, read_paths};
 use substitute::substitute;
 
 /// Rounds of replacing until nothing changes; features that read features.
@@ -79,8 +79,34 @@ impl<'h> Resolved<'h> {
         };
         if !candidates.is_empty() {
             resolved.replace(&candidates);
+            resolved.count_what_is_read();
+            let Self {
+                definitions,
+                inactive,
+                transparent,
+                ..
+            } = &mut resolved;
+            definitions.retain(|definition| !is_transparent(&definition.path, transparent));
+            inactive.retain(|definition| !is_transparent(&definition.path, transparent));
         }
         resolved
+    }
+
+    /// An option that is still read where values are not replaced counts as it is.
+    fn count_what_is_read(&mut self) {
+        loop {
+            let counting = self.host.declarations.iter();
+            let counting = counting.filter(|it| !self.transparent.contains(&it.path));
+            let terms = counting
+                .map(|it| &it.effect)
+                .chain(outside_terms(self.host));
+            let reads: PathIndex = read_by(terms).iter().collect();
+            let count = self.transparent.len();
+            self.transparent.retain(|path| !reads.overlaps(path));
+            if self.transparent.len() == count {
+                return;
+            }
+        }
     }
 
     fn replace(&mut self, candidates: &[&Declaration]) {
@@ -124,8 +150,6 @@ impl<'h> Resolved<'h> {
                 transparent.insert(path.clone());
             }
         }
-        definitions.retain(|definition| !is_transparent(&definition.path, transparent));
-        inactive.retain(|definition| !is_transparent(&definition.path, transparent));
     }
 }
 

@@ -58,20 +58,31 @@ fn provenance_is_read(host: &Host) -> bool {
     })
 }
 
-/// Whether an opaque module may be made from files of this tree. A file that is
-/// missing defines nothing; the host does not evaluate with it.
+/// Whether an opaque module may be made by this tree: of its files, or of values that
+/// it hands to a function. What an input or nixpkgs brings as it is cannot know of
+/// the options of this tree. A file that is missing defines nothing; the host does
+/// not evaluate with it.
 fn is_of_this_tree(term: &Term) -> bool {
-    if matches!(term.kind(), K::Path(_, digest) if *digest == files::missing()) {
-        return false;
+    match term.kind() {
+        K::Path(_, digest) => *digest != files::missing(),
+        K::Input(_) | K::Inputs | K::Str(_) | K::OutsidePath(_) | K::Null => false,
+        K::Arg(name) => !matches!(&**name, "modulesPath" | "inputs"),
+        K::Global(name) => &**name != "import",
+        K::Interp(parts) => parts.iter().any(is_of_this_tree),
+        K::Binary(_, left, right) => is_of_this_tree(left) || is_of_this_tree(right),
+        K::Select(base, path, default) => {
+            let is_computed = |key: &Key| matches!(key, Key::Term(term) if is_of_this_tree(term));
+            is_of_this_tree(base)
+                || path.iter().any(is_computed)
+                || default.as_ref().is_some_and(is_of_this_tree)
+        }
+        // `import "${input}/module.nix"`
+        K::Apply(function, argument) => {
+            !matches!(function.kind(), K::Global(name) if &**name == "import")
+                || is_of_this_tree(argument)
+        }
+        _ => true,
     }
-    let mut inside = false;
-    term.walk(&mut |term| {
-        inside |= matches!(
-            term.kind(),
-            K::Path(..) | K::PathInterp(..) | K::Flake | K::Lambda(..) | K::Place(..) | K::Mu(_)
-        );
-    });
-    inside
 }
 
 /// Types that give one definition's value back as it is.

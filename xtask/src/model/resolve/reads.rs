@@ -7,14 +7,30 @@ use super::certain::innermost;
 use super::{known_part, terms_of};
 use crate::model::path_index::PathIndex;
 use crate::model::term::{Key, Term, TermKind as K};
-use crate::model::{Definition, Host};
+use crate::model::{Definition, Host, Origin};
 use crate::syntax::hir::Name;
+
+/// What a host is made of beside declarations and definitions: modules that are
+/// not followed, and what the call is given. Values are not replaced there.
+pub(super) fn outside_terms(host: &Host) -> impl Iterator<Item = &Term> {
+    let modules = host.modules.iter();
+    let opaque = modules.filter_map(|module| match &module.origin {
+        Origin::Opaque(term, _) => Some(term),
+        _ => None,
+    });
+    opaque.chain(host.arguments.iter().map(|(_, term)| term))
+}
 
 /// Paths of `config` and `options` that definitions read, up to the first name
 /// that is computed.
 pub(super) fn read_paths(definitions: &[Definition]) -> FxHashSet<Vec<Name>> {
+    read_by(definitions.iter().flat_map(terms_of))
+}
+
+/// The same of any terms.
+pub(super) fn read_by<'t>(terms: impl IntoIterator<Item = &'t Term>) -> FxHashSet<Vec<Name>> {
     let mut paths = FxHashSet::default();
-    for term in definitions.iter().flat_map(terms_of) {
+    for term in terms {
         term.walk(&mut |term| {
             if let K::Select(base, keys, _) | K::HasAttr(base, keys) = term.kind()
                 && matches!(base.kind(), K::Arg(name) if matches!(&**name, "config" | "options"))
@@ -64,6 +80,7 @@ fn foreign_reads(host: &Host) -> Vec<(Name, Vec<Name>)> {
         .iter()
         .flat_map(terms_of)
         .chain(host.declarations.iter().map(|it| &it.effect))
+        .chain(outside_terms(host))
         .cloned()
         .collect();
     while let Some(term) = stack.pop() {
@@ -152,6 +169,38 @@ pub(super) struct Reads {
     pub(super) escapes: bool,
 }
 
+/// What a module calls the configuration of a system around it: that of a nested
+/// system (a user's home, a specialisation, a container) may be the host's own.
+const AROUND: [&str; 4] = ["config", "osConfig", "nixosConfig", "options"];
+
+/// The path of a read through the parameter of a module inside of a value: the whole
+/// for the parameter itself.
+fn through_nested<'k>(base: &Term, path: &'k [Key]) -> Option<(bool, &'k [Key])> {
+    let (K::Bound(_, name) | K::Fresh(_, name)) = base.kind() else {
+        return None;
+    };
+    if AROUND.contains(&&**name) {
+        return Some((&**name == "options", path));
+    }
+    // `args: … args.osConfig.x …`
+    let (first, rest) = path.split_first()?;
+    match first {
+        Key::Name(name) if AROUND.contains(&&**name) => Some((&**name == "options", rest)),
+        _ => None,
+    }
+}
+
+/// Whether a term may be all of `config` or `options`, whatever a condition says.
+fn may_be_whole(term: &Term) -> bool {
+    match term.kind() {
+        K::If(_, yes, no) => may_be_whole(yes) || may_be_whole(no),
+        K::Assert(_, inner) => may_be_whole(inner),
+        K::Binary(_, left, right) => may_be_whole(left) || may_be_whole(right),
+        K::Bound(_, name) | K::Fresh(_, name) => matches!(&**name, "osConfig" | "nixosConfig"),
+        _ => is_whole(term),
+    }
+}
+
 /// Whether a term is all of `config` or `options`.
 fn is_whole(term: &Term) -> bool {
     match term.kind() {
@@ -176,6 +225,7 @@ impl Reads {
         for declaration in &host.declarations {
             reads.add(&declaration.effect);
         }
+        outside_terms(host).for_each(|term| reads.add(term));
         reads
     }
 
@@ -196,6 +246,21 @@ impl Reads {
             self.escapes |= is_whole(child) && base.is_none_or(|base| base != child);
         });
         match term.kind() {
+            K::Select(base, path, _) | K::HasAttr(base, path)
+                if through_nested(base, path).is_some() =>
+            {
+                let Some((options, path)) = through_nested(base, path) else {
+                    return;
+                };
+                let known = known_part(path);
+                // The values of what it reads are not replaced: as good as asking
+                // whether it is there.
+                if !known.is_empty() {
+                    self.add_option(&known);
+                } else if options {
+                    self.all = true;
+                }
+            }
             K::Select(base, path, _) | K::HasAttr(base, path) => {
                 let arg = match base.kind() {
                     K::Arg(name) => &**name,
@@ -228,7 +293,7 @@ impl Reads {
             K::Apply(function, argument) => {
                 let enumerates = matches!(innermost(function).kind(), K::Global(_))
                     || matches!(innermost(function).kind(), K::Select(base, ..) if matches!(base.kind(), K::Arg(name) if &**name == "lib"));
-                let whole = is_whole(argument);
+                let whole = may_be_whole(argument);
                 self.all |= enumerates && whole;
             }
             K::Binary(_, left, right) => self.all |= is_whole(left) || is_whole(right),
