@@ -23,7 +23,7 @@ use rayon::prelude::*;
 pub use definitions::{Declaration, Definition, Wrapper, path_text};
 pub use files::{ParseCache, references};
 pub use modules::{Module, Origin};
-pub use resolve::{ForeignReads, Resolved};
+pub use resolve::{ForeignReads, Resolved, foreign_reads, read_of, terms_of_host};
 
 use crate::options::{OptionTable, PathKind, View};
 use crate::problem::{Problem, Span};

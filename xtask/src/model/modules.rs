@@ -4,6 +4,7 @@
 //! key; definitions merge in the reverse of that order.
 
 mod arguments;
+mod shape;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -16,6 +17,7 @@ use super::value::{Attribute, Code, Item, Set, Thunk, Unit, Value};
 use crate::syntax::hir::{Name, Range};
 use crate::tree::TreePath;
 pub use arguments::Arguments;
+use shape::{RESERVED, is_special, is_structured, unsupported};
 
 /// Most modules of one evaluation; real hosts have a few hundred of their own.
 const MODULES: usize = 20_000;
@@ -268,6 +270,9 @@ fn unify(
     }
     let origin = place(eval, thunk, file);
     match eval.force(content) {
+        Value::Set(set) if is_special(&set) => {
+            opaque(eval, thunk, key, "a set with `__functor` or `_type`")
+        }
         Value::Set(set) if set.dynamic.is_empty() || !is_structured(&set) => {
             match unsupported(&set) {
                 Some(name) => {
@@ -294,31 +299,6 @@ fn unify(
         _ => opaque(eval, thunk, key, NO_MODULE),
     }
 }
-
-fn is_structured(set: &Set) -> bool {
-    set.fixed.contains_key("config") || set.fixed.contains_key("options")
-}
-
-/// What may not stand beside `config` or `options`; Nix refuses such a module.
-fn unsupported(set: &Set) -> Option<&Name> {
-    let allowed = |name: &str| {
-        matches!(name, "config" | "meta") || name != "require" && RESERVED.contains(&name)
-    };
-    let mut found: Vec<&Name> = set.fixed.keys().filter(|name| !allowed(name)).collect();
-    found.sort();
-    found.into_iter().next().filter(|_| is_structured(set))
-}
-
-const RESERVED: [&str; 8] = [
-    "_class",
-    "_file",
-    "key",
-    "disabledModules",
-    "imports",
-    "require",
-    "freeformType",
-    "options",
-];
 
 fn from_set(
     eval: &mut Eval<'_>,

@@ -17,7 +17,7 @@ use super::term::{Key, Term};
 use super::{Declaration, Definition, Host, Wrapper};
 use crate::syntax::hir::Name;
 use certain::{candidates, certain_value};
-pub use reads::ForeignReads;
+pub use reads::{ForeignReads, foreign_reads, read_of, terms_of_host};
 use reads::{Reads, outside_terms, read_by, read_paths};
 use substitute::substitute;
 

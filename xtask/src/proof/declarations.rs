@@ -15,11 +15,10 @@ pub(super) fn compare_declarations(
     verdict: &mut HostVerdict,
 ) {
     let effects = |side: &Resolved<'_>| {
-        let mut all: FxHashMap<String, Vec<(Digest, Option<Span>)>> = FxHashMap::default();
+        let mut all: FxHashMap<Vec<Name>, Vec<(Digest, Option<Span>)>> = FxHashMap::default();
         for declaration in &side.host.declarations {
             if !side.transparent.contains(&declaration.path) {
-                let path = declaration.path.join(".");
-                all.entry(path)
+                all.entry(declaration.path.clone())
                     .or_default()
                     .push((declaration.effect.digest(), declaration.span.clone()));
             }
@@ -27,11 +26,11 @@ pub(super) fn compare_declarations(
         all
     };
     let (a, b) = (effects(before), effects(after));
-    let mut paths: Vec<&String> = a.keys().chain(b.keys()).collect();
+    let mut paths: Vec<&Vec<Name>> = a.keys().chain(b.keys()).collect();
     paths.sort();
     paths.dedup();
     for path in paths {
-        let digests = |side: &FxHashMap<String, Vec<(Digest, Option<Span>)>>| {
+        let digests = |side: &FxHashMap<Vec<Name>, Vec<(Digest, Option<Span>)>>| {
             let mut digests: Vec<Digest> = side
                 .get(path)
                 .into_iter()
@@ -44,21 +43,22 @@ pub(super) fn compare_declarations(
         if digests(&a) == digests(&b) {
             continue;
         }
+        let shown = path.join(".");
         let (message, judgement) = match (a.get(path), b.get(path)) {
             (None, Some(_)) => (
-                format!("option `{path}` is declared, and its value is not certain"),
+                format!("option `{shown}` is declared, and its value is not certain"),
                 Judgement::Unknown,
             ),
             (Some(_), None) => (
-                format!("option `{path}` is no longer declared"),
+                format!("option `{shown}` is no longer declared"),
                 Judgement::Different,
             ),
             _ => (
-                format!("the declaration of option `{path}` changed"),
+                format!("the declaration of option `{shown}` changed"),
                 Judgement::Different,
             ),
         };
-        let spans = |side: &FxHashMap<String, Vec<(Digest, Option<Span>)>>| -> Vec<Span> {
+        let spans = |side: &FxHashMap<Vec<Name>, Vec<(Digest, Option<Span>)>>| -> Vec<Span> {
             side.get(path)
                 .into_iter()
                 .flatten()
@@ -67,7 +67,7 @@ pub(super) fn compare_declarations(
         };
         verdict.differences.push(Difference {
             judgement,
-            path: path.split('.').map(|part| Key::Name(part.into())).collect(),
+            path: path.iter().cloned().map(Key::Name).collect(),
             message,
             before: spans(&a),
             after: spans(&b),

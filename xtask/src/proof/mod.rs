@@ -9,7 +9,9 @@ mod call;
 mod created;
 mod declarations;
 pub mod derivation;
+mod foreign;
 mod order;
+mod provenance;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +27,7 @@ use crate::syntax::hir::Name;
 use call::{compare_calls, compare_modules};
 use created::compare_created;
 use declarations::{compare_declarations, compare_inactive};
+use provenance::compare_provenance;
 
 /// The judgement by module input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -98,7 +101,7 @@ pub fn compare(before: &Fleet, after: &Fleet, table: &OptionTable<'_>) -> Vec<Ho
     names.sort_unstable();
     names.dedup();
     let foreign = ForeignReads::of(before.hosts.iter().chain(&after.hosts));
-    names
+    let mut verdicts: Vec<HostVerdict> = names
         .par_iter()
         .map(|name| match (before.host(name), after.host(name)) {
             (Some(a), Some(b)) => {
@@ -114,7 +117,9 @@ pub fn compare(before: &Fleet, after: &Fleet, table: &OptionTable<'_>) -> Vec<Ho
             (Some(_), None) => verdict(name, "the host is gone"),
             _ => verdict(name, "the host is new"),
         })
-        .collect()
+        .collect();
+    foreign::spread(before, after, &mut verdicts);
+    verdicts
 }
 
 fn verdict(name: &str, message: &str) -> HostVerdict {
@@ -182,6 +187,7 @@ fn compare_hosts(
     order::compare_definitions(&a, &b, table, &mut verdict);
     compare_inactive(&a, &b, table, &mut verdict);
     compare_created(&a, &b, table, &mut verdict);
+    compare_provenance(before, after, &mut verdict);
     verdict.close()
 }
 

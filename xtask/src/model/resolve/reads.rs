@@ -21,10 +21,22 @@ pub(super) fn outside_terms(host: &Host) -> impl Iterator<Item = &Term> {
     opaque.chain(host.arguments.iter().map(|(_, term)| term))
 }
 
+/// Everything that a host consists of.
+pub fn terms_of_host(host: &Host) -> impl Iterator<Item = &Term> {
+    let declarations = host.declarations.iter().map(|it| &it.effect);
+    let definitions = host.definitions.iter().flat_map(terms_of);
+    definitions.chain(declarations).chain(outside_terms(host))
+}
+
 /// Paths of `config` and `options` that definitions read, up to the first name
 /// that is computed.
 pub(super) fn read_paths(definitions: &[Definition]) -> FxHashSet<Vec<Name>> {
     read_by(definitions.iter().flat_map(terms_of))
+}
+
+/// What one definition reads.
+pub fn read_of(definition: &Definition) -> FxHashSet<Vec<Name>> {
+    read_by(terms_of(definition))
 }
 
 /// The same of any terms.
@@ -72,17 +84,10 @@ impl ForeignReads {
 
 /// Reads of other hosts' configurations: the host's name, and the path below
 /// its `config`.
-fn foreign_reads(host: &Host) -> Vec<(Name, Vec<Name>)> {
+pub fn foreign_reads(host: &Host) -> Vec<(Name, Vec<Name>)> {
     let mut found = Vec::new();
     let mut seen = FxHashSet::default();
-    let mut stack: Vec<Term> = host
-        .definitions
-        .iter()
-        .flat_map(terms_of)
-        .chain(host.declarations.iter().map(|it| &it.effect))
-        .chain(outside_terms(host))
-        .cloned()
-        .collect();
+    let mut stack: Vec<Term> = terms_of_host(host).cloned().collect();
     while let Some(term) = stack.pop() {
         if !seen.insert(term.digest()) {
             continue;
@@ -218,14 +223,7 @@ impl Reads {
             options: PathIndex::default(),
             escapes: false,
         };
-        host.definitions
-            .iter()
-            .flat_map(terms_of)
-            .for_each(|term| reads.add(term));
-        for declaration in &host.declarations {
-            reads.add(&declaration.effect);
-        }
-        outside_terms(host).for_each(|term| reads.add(term));
+        terms_of_host(host).for_each(|term| reads.add(term));
         reads
     }
 

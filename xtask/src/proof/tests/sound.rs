@@ -1,0 +1,129 @@
+//! Changes that only real Nix used to see: each is another configuration.
+
+use super::*;
+
+const FLAG: &str = "options.my.flag = lib.mkOption { type = lib.types.bool; };";
+
+/// A module with an option of its own; `then` stands beside it.
+fn module(flag: bool, then: &str) -> String {
+    format!(
+        "#- /h.nix\n{{ lib, config, options, inputs, pkgs, ... }}: {{ {FLAG} {} config = {{ my.flag = {flag}; {} }}; }}",
+        then.split_once("|").map_or("", |(beside, _)| beside),
+        then.split_once("|").map_or(then, |(_, inside)| inside),
+    )
+}
+
+#[test]
+fn options_that_are_read_where_values_are_not_replaced_count() {
+    for read in [
+        // By another option's default, type or `apply`.
+        "options.my.url = lib.mkOption { type = lib.types.lines; default = toString config.my.flag; };|environment.etc.x.text = config.my.url;",
+        "options.my.url = lib.mkOption { type = lib.types.int; apply = x: if config.my.flag then x else 0; };|my.url = 1; environment.etc.x.text = toString config.my.url;",
+        // By modules that are not followed.
+        "imports = [ (inputs.other.lib.make { inherit (config.my) flag; }) ];|",
+        "imports = lib.optional inputs.other.switch { time.timeZone = toString config.my.flag; };|",
+        // By systems within the system.
+        "|specialisation.a.configuration = { config, ... }: { time.timeZone = toString config.my.flag; };",
+        "|home-manager.users.a = { osConfig, ... }: { home.x = osConfig.my.flag; };",
+        "|home-manager.users.a = args: { home.x = args.osConfig.my.flag; };",
+    ] {
+        check(&module(true, read), &module(true, read), Equal);
+        let verdict = judge(&module(true, read), &module(false, read));
+        assert_ne!(verdict.judgement, Equal, "{read}");
+    }
+}
+
+#[test]
+fn options_that_something_else_may_define_are_not_certain() {
+    let side = |definer: &str, value: &str| {
+        format!(
+            "#- /h.nix\n{{ lib, config, inputs, ... }}: {{ imports = [ {definer} ]; options.my.flag = lib.mkEnableOption \"it\"; config = {{ my.flag = true; networking.domain = {value}; }}; }}"
+        )
+    };
+    let change = |definer: &str| {
+        let before = side(definer, "lib.mkIf config.my.flag \"d\"");
+        judge(&before, &side(definer, "\"d\"")).judgement
+    };
+    assert_eq!(change(""), Equal);
+    // What an input brings as it is knows nothing of this tree.
+    assert_eq!(change("inputs.other.nixosModules.x"), Equal);
+    assert_eq!(change("(import \"${inputs.other}/module.nix\")"), Equal);
+    for definer in [
+        "(lib.mkRenamedOptionModule [ \"a\" ] [ \"my\" \"flag\" ])",
+        "(lib.mkAliasOptionModule [ \"a\" ] [ \"my\" \"flag\" ])",
+        "(inputs.other.lib.make { my.flag = false; })",
+        "(if inputs.other.switch then { my.flag = lib.mkForce false; } else { })",
+        "{ __functor = self: { my.flag = lib.mkForce false; }; }",
+        "{ _type = \"override\"; priority = 10; content.my.flag = false; }",
+    ] {
+        assert_ne!(change(definer), Equal, "{definer}");
+    }
+}
+
+#[test]
+fn whoever_reads_where_something_stands_sees_it_move() {
+    let side = |read: &str, inside: bool| {
+        let own = "services.openssh.ports = [ 1 ];";
+        let (here, there) = if inside { (own, "") } else { ("", own) };
+        format!(
+            "#- /h.nix\n{{ lib, options, ... }}: {{ imports = [ ./a.nix ]; environment.etc.x.text = toString ({read}); {here} }}\n#- /a.nix\n{{ {there} }}"
+        )
+    };
+    let change = |read: &str| judge(&side(read, true), &side(read, false)).judgement;
+    for harmless in ["1", "options.services.openssh.ports.isDefined"] {
+        assert_eq!(change(harmless), Equal, "{harmless}");
+    }
+    for read in [
+        "options.services.openssh.ports.files",
+        "map (it: it.file) options.services.openssh.ports.definitionsWithLocations",
+        "lib.collect lib.isOption options.services",
+        "builtins.unsafeGetAttrPos \"a\" { a = 1; }",
+    ] {
+        assert_eq!(change(read), Unknown, "{read}");
+    }
+}
+
+#[test]
+fn dots_in_names_are_no_steps() {
+    let side = |path: &str| {
+        format!(
+            "#- /h.nix\n{{ lib, ... }}: {{ options.my.{path} = lib.mkOption {{ default = 1; }}; }}"
+        )
+    };
+    assert_ne!(judge(&side("\"a.b\""), &side("a.b")).judgement, Equal);
+}
+
+#[test]
+fn hosts_that_read_another_are_as_uncertain_as_it_is() {
+    let fleet = |read: &str, flag: bool, name: &str| {
+        let flake = format!(
+            "{{ outputs = {{ self, nixpkgs }}: {{ nixosConfigurations = {{ a = nixpkgs.lib.nixosSystem {{ modules = [ ./a.nix ]; }}; b = nixpkgs.lib.nixosSystem {{ specialArgs = {{ inherit self; }}; modules = [ ./b.nix ] ++ nixpkgs.lib.optional ({read}) ./v.nix; }}; }}; }}; }}"
+        );
+        let a = format!(
+            "{{ lib, ... }}: {{ {FLAG} config.my.flag = {flag}; config.networking.hostName = \"{name}\"; config.time.timeZone = \"UTC\"; }}"
+        );
+        tree(&format!(
+            "#- /flake.nix\n{flake}\n#- /a.nix\n{a}\n#- /b.nix\n{{ }}\n#- /v.nix\n{{ time.timeZone = \"UTC\"; }}\n"
+        ))
+    };
+    let judgements = |before: &Tree, after: &Tree| -> Vec<Judgement> {
+        let (table, cache) = (OptionTable::embedded(), ParseCache::default());
+        let load = |tree: &Tree| Fleet::load(tree, &table, &cache);
+        let verdicts = compare(&load(before), &load(after), &table);
+        verdicts.iter().map(|it| it.judgement).collect()
+    };
+    let change = |read: &str, flag: bool, name: &str| {
+        judgements(&fleet(read, true, "a"), &fleet(read, flag, name))
+    };
+    let flag = "self.nixosConfigurations.a.config.my.flag";
+    assert_eq!(change(flag, true, "a"), [Equal, Equal]);
+    assert_eq!(change(flag, false, "a"), [Different, Unknown]);
+    // Something else of it: what is read does not depend on that.
+    assert_eq!(change(flag, true, "other"), [Different, Equal]);
+    // What NixOS makes of everything does.
+    let made = "self.nixosConfigurations.a.config.networking.fqdn == \"\"";
+    assert_eq!(change(made, true, "other"), [Different, Unknown]);
+    // The names of all are known.
+    let all = "builtins.attrNames self.nixosConfigurations == [ ]";
+    assert_eq!(change(all, true, "other"), [Different, Equal]);
+}
