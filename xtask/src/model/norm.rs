@@ -3,6 +3,7 @@
 mod binders;
 mod names;
 mod places;
+mod reads;
 mod values;
 
 use std::sync::Arc;
@@ -162,6 +163,14 @@ impl Eval<'_> {
         {
             return self.term(thunk);
         }
+        // What is imported into a scope of its own is not looked into at all.
+        let scoped = matches!(function.kind(), K::Global(name) if &**name == "scopedImport");
+        let reads = scoped || reads::is_reader(&function) && !reads::is_followed(&argument);
+        let argument = if reads {
+            self.whole_tree(argument)
+        } else {
+            argument
+        };
         Term::new(K::Apply(function, argument))
     }
 }

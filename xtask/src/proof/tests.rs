@@ -6,6 +6,7 @@ mod library;
 mod links;
 mod modules;
 mod places;
+mod reads;
 mod sound;
 mod types;
 

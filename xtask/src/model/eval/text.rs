@@ -47,6 +47,9 @@ impl Eval<'_> {
                 Part::Text(part) => text.push_str(part),
                 Part::Expr(expr) => {
                     let thunk = self.delay(unit, *expr, env);
+                    if matches!(self.force(thunk), Value::Path(_)) {
+                        return Value::unknown("a copy of its own in the store");
+                    }
                     match self.coerce(thunk) {
                         Some(Coerced::Text(part)) => text.push_str(&part),
                         Some(Coerced::Place(part)) if index == 0 => {

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::{Files, missing, references};
 use crate::model::term::Digest;
+use crate::syntax::hir::{Attr, BinaryOp, Expr, ExprId, File, Part, PathBase};
 use crate::tree::{Kind, TreePath};
 
 /// What stands at a path by itself.
@@ -122,10 +123,13 @@ impl Files<'_> {
         let mut edges = Vec::new();
         if entry.kind() == Kind::Symlink {
             edges = self.behind(path);
-        } else if is_nix(path)
+        } else if (is_nix(path) || is_plain(path))
             && let Ok(file) = self.file(path)
         {
             edges = references(&file, path);
+            if reads_more(&file) {
+                edges.push(TreePath::root());
+            }
             for reference in &edges {
                 hasher.update(reference.as_str().as_bytes()).update(&[0]);
             }
@@ -158,6 +162,36 @@ impl Files<'_> {
 
 fn is_nix(path: &TreePath) -> bool {
     path.as_str().ends_with(".nix")
+}
+
+/// Whether a file without an ending in its name, which may be Nix all the same.
+fn is_plain(path: &TreePath) -> bool {
+    path.file_name().is_some_and(|name| !name.contains('.'))
+}
+
+/// Whether a file may read what none of its path literals names.
+fn reads_more(file: &File) -> bool {
+    let climbs = |name: &str| matches!(name, "dirOf" | "scopedImport" | "__scopedImport");
+    let is_path = |id: ExprId| matches!(file.expr(id), Expr::Path(PathBase::Relative, _));
+    let goes_down = |id: ExprId| match file.expr(id) {
+        Expr::Str(parts) => {
+            matches!(parts.first(), Some(Part::Text(text)) if text.starts_with('/'))
+                && !parts
+                    .iter()
+                    .any(|part| matches!(part, Part::Text(text) if text.contains("..")))
+        }
+        Expr::Path(..) => true,
+        _ => false,
+    };
+    file.exprs().any(|expr| match expr {
+        Expr::CurPos => true,
+        Expr::Var(name) => climbs(name),
+        Expr::Select(_, path, _) => {
+            matches!(path.last(), Some(Attr::Name(name)) if climbs(name))
+        }
+        Expr::Binary(BinaryOp::Add, left, right) => is_path(*left) && !goes_down(*right),
+        _ => false,
+    })
 }
 
 impl Search {

@@ -18,9 +18,20 @@ impl Eval<'_> {
     pub(super) fn place_text(&self, text: &str) -> Term {
         match place_path(text) {
             Some(path) if path.as_str().is_empty() => Term::new(K::Flake),
-            Some(path) => self.path_term(&path),
+            // A string that names the place, and nothing that is copied.
+            Some(path) => {
+                let digest = self.files.digest(&path);
+                Term::new(K::PathInterp(path, digest, vec![Term::new(K::Flake)]))
+            }
             None => Term::interp(vec![Term::new(K::Flake), Term::str(text)]),
         }
+    }
+
+    /// A term that may read anything of the tree.
+    pub(super) fn whole_tree(&self, term: Term) -> Term {
+        let root = TreePath::root();
+        let digest = self.files.digest(&root);
+        Term::new(K::PathInterp(root, digest, vec![term]))
     }
 
     pub(super) fn place_term(&self, unit: Unit, id: ExprId) -> Term {
@@ -59,6 +70,11 @@ impl Eval<'_> {
         let mut sum = self.norm(unit, first, env);
         for (index, operand) in rest.into_iter().rev().enumerate() {
             let operand = self.norm(unit, operand, env);
+            // `./a + x` is any name that begins so, and `/../` leads on.
+            if index == 0 && matches!(sum.kind(), K::Path(..)) && !super::reads::goes_down(&operand)
+            {
+                sum = self.whole_tree(sum);
+            }
             // `self + "/x"` reads what stands there.
             if index == 0 && (certain || may_be_tree(&sum)) {
                 let (parts, open) = match operand.kind() {
