@@ -421,6 +421,11 @@ fn only_and_except_choose_features() {
         assert!(said(&[choice, "nginy"]).err.contains("unknown-feature"));
         assert!(!said(&[choice, "nginx"]).err.contains("unknown-feature"));
     }
+    let made = |pattern| said(&["--feature", &format!("frontend={pattern}")]).err;
+    assert!(made("services.nope.**").contains("unknown-feature"));
+    assert!(!made("services.nginx.**").contains("unknown-feature"));
+    // It matches, and stays all the same.
+    assert!(!made("system.stateVersion").contains("unknown-feature"));
     let case = said(&["--feature", "Nginx=services.nginx.**"]);
     assert_eq!(case.status, 2, "{}", case.err);
     assert!(case.err.contains("in nothing but case"), "{}", case.err);
@@ -494,12 +499,18 @@ fn a_grouping_is_edited_and_used() {
         ("echo 'services.ngnix' >>\"$1\"", "`services.ngnix`"),
         ("echo '[a b]' >>\"$1\"", "cannot name a feature"),
         ("echo '[default]' >>\"$1\"", "cannot name a feature"),
+        (": >\"$1\"", "the file is empty"),
         ("exit 3", "no-editor"),
     ] {
         let (status, said) = editor(script);
         assert_eq!(status, 2, "{script}: {said}");
         assert!(said.contains(wanted), "{script}: {said}");
     }
+    // What was saved is still there, and where the next edit begins.
+    let saved = fs::read_to_string(file).unwrap();
+    assert!(saved.contains("[frontend]"), "{saved}");
+    let (status, said) = editor("grep -q frontend \"$1\"");
+    assert_eq!(status, 0, "{said}");
     let (status, said) = editor("true");
     assert_eq!(status, 0);
     assert!(said.contains("nothing was edited"), "{said}");

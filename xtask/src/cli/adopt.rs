@@ -19,7 +19,7 @@ use crate::inventory::Inventory;
 use crate::problem::Problem;
 use crate::proof::{Judgement, compare};
 use crate::taxonomy::Taxonomy;
-use crate::ui::unified_diff;
+use crate::ui::{count, unified_diff};
 use crate::workspace::{Request, Workspace};
 
 #[derive(Debug, Args)]
@@ -187,10 +187,16 @@ fn tell(outcome: &str, files: usize, stages: usize, context: &Context) {
         "unchanged" => ui.text("nothing to adopt: every host has a stage, and no file is missing"),
         "refused" => ui.text("nothing was changed: not every host is equal with it"),
         "proposed" => ui.text(&format!(
-            "{files} files, stages for {stages} hosts; nothing was changed (--dry-run)"
+            "{}, stages for {}; nothing was changed (--dry-run)",
+            count(files, "file"),
+            count(stages, "host")
         )),
         _ => {
-            ui.text(&format!("{files} files written, stages for {stages} hosts"));
+            ui.text(&format!(
+                "{} written, stages for {}",
+                count(files, "file"),
+                count(stages, "host")
+            ));
             ui.remark("help: look at the stages in fleet.toml; `cargo xtask migrate undo` takes all of it back");
         }
     }

@@ -103,7 +103,7 @@ fn now(context: &Context, workspace: &Workspace) -> Result<(Baseline, bool), Fai
         {
             context
                 .ui
-                .problems(&[refused(host, refusal, tree)], Some(tree));
+                .problems(&[refused(host, refusal, tree, context)], Some(tree));
         }
     };
     let validation = Validation {

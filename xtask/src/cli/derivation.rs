@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
-use super::nix::{Setup, WITHOUT_NETWORK, span};
+use super::nix::{Setup, span, without_network};
 use super::outcome::Failure;
 use crate::engine::derivations::Derivations;
 use crate::engine::evaluation::Results;
@@ -123,7 +123,7 @@ fn tell_failures(context: &Context, results: &Results, tree: &Tree, fleet: &Flee
             };
             let mut problem = Problem::warning("nix-failed", format!("{hosts}: {text}"));
             if unavailable {
-                problem = problem.help(WITHOUT_NETWORK);
+                problem = problem.help(without_network(tree, context));
             }
             Problem { span, ..problem }
         })

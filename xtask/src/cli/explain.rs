@@ -16,6 +16,7 @@ use crate::model::Fleet;
 use crate::problem::{Problem, Span};
 use crate::proof::{Difference, HostVerdict, compare};
 use crate::tree::Tree;
+use crate::ui::count;
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
@@ -84,7 +85,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         return Err(Problem::error("no-such-host", format!("nothing is known of {host}")).into());
     };
     let judge = Judge::find_unless(arguments.no_nix, context, &workspace, &after)?;
-    let asked = judge.is_some();
+    let is_asked = judge.is_some();
     let derivations = match judge {
         Some(judge) => {
             let hosts = [host.clone()];
@@ -95,6 +96,23 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         None => None,
     };
     let (old, new) = derivations.unwrap_or_default();
+    let asked = if !is_asked {
+        let why = if arguments.no_nix {
+            "--no-nix"
+        } else {
+            "there is no Nix"
+        };
+        Err(format!("derivations not asked ({why})"))
+    } else {
+        match (&old, &new) {
+            (Some(_), Some(_)) => Ok(()),
+            (None, None) => Err("derivations not known: neither state evaluates".to_owned()),
+            (None, _) => {
+                Err("derivations not known: the state before does not evaluate".to_owned())
+            }
+            _ => Err("derivations not known: the state after does not evaluate".to_owned()),
+        }
+    };
     let leaves = match (&old, &new) {
         (Some(old), Some(new)) => leaves::leaves(old, new, &|path| {
             aterm::parse(&String::from_utf8_lossy(&fs::read(path).ok()?))
@@ -114,6 +132,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         (&joined, &causes),
         &leaves,
         (&before, &after),
+        &asked,
     );
     context.ui.document(&Document {
         schema: "explain/1",
@@ -143,18 +162,6 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
             })
             .collect(),
     });
-    if asked && (old.is_none() || new.is_none()) {
-        let what = match (&old, &new) {
-            (None, None) => "neither state evaluates",
-            (None, _) => "the state before does not evaluate",
-            _ => "the state after does not evaluate",
-        };
-        let text = format!("{host}: {what}, so nothing is known of its derivations");
-        let problem = Problem::error("not-explained", text)
-            .help("the cause stands above; --no-nix explains by definitions alone");
-        context.ui.problems(&[problem], None);
-        return Ok(Outcome::Failed);
-    }
     Ok(Outcome::Done)
 }
 
@@ -213,6 +220,7 @@ fn tell(
     (joined, causes): (&[Vec<usize>], &[Vec<Span>]),
     leaves: &[leaves::Leaf],
     trees: (&Tree, &Tree),
+    asked: &Result<(), String>,
 ) {
     let ui = &context.ui;
     for ((difference, joined), causes) in verdict.differences.iter().zip(joined).zip(causes) {
@@ -249,12 +257,13 @@ fn tell(
             }
         }
     }
-    let count = verdict.differences.len();
+    let derivations = match asked {
+        Ok(()) => format!("{} by themselves", count(leaves.len(), "derivation")),
+        Err(why) => why.clone(),
+    };
     ui.text(&format!(
-        "{}: {count} option{} changed, {} derivation{} by themselves",
+        "{}: {} changed, {derivations}",
         verdict.host,
-        if count == 1 { "" } else { "s" },
-        leaves.len(),
-        if leaves.len() == 1 { "" } else { "s" }
+        count(verdict.differences.len(), "option")
     ));
 }

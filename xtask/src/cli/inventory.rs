@@ -11,7 +11,7 @@ use crate::inventory::{self, Inventory};
 use crate::problem::Problem;
 use crate::taxonomy::Taxonomy;
 use crate::tree::Tree;
-use crate::ui::{Align, Table};
+use crate::ui::{self, Align, Table};
 use crate::workspace::Workspace;
 
 /// How to show the hosts.
@@ -159,7 +159,10 @@ fn table(inventory: &Inventory, context: &Context) -> String {
     let edges: usize = inventory.hosts.iter().map(|host| host.needs.len()).sum();
     let mut out = table.render(context.ui.palette());
     out.push_str(&format!(
-        "{count} hosts, {lines} lines of their own, {edges} needs"
+        "{}, {} of their own, {}",
+        ui::count(count, "host"),
+        ui::count(lines, "line"),
+        ui::count(edges, "need")
     ));
     if lost > 0 {
         out.push_str(&format!(", {lost} not followed"));

@@ -20,7 +20,41 @@ use crate::tree::{Tree, TreePath};
 use crate::workspace::Workspace;
 
 /// What to do where inputs cannot be downloaded.
-pub(super) const WITHOUT_NETWORK: &str = "without a network: --offline evaluates with the stand-in, --override-input NAME=DIR takes an input from a directory";
+pub(super) fn without_network(tree: &Tree, context: &Context) -> String {
+    if !context.global.offline {
+        return "without a network: --offline evaluates with the stand-in, --override-input NAME=DIR takes an input from a directory".to_owned();
+    }
+    let unknown = unknown_inputs(tree, context);
+    match unknown.as_slice() {
+        [] => "--override-input NAME=DIR takes an input from a directory".to_owned(),
+        [first, ..] => {
+            let names: Vec<String> = unknown.iter().map(|name| format!("`{name}`")).collect();
+            let what = if names.len() == 1 { "input" } else { "inputs" };
+            format!(
+                "the stand-in does not know the {what} {}: --override-input {first}=DIR takes it from a directory",
+                names.join(", ")
+            )
+        }
+    }
+}
+
+/// Inputs of the lock that neither the stand-in nor a directory stands for.
+fn unknown_inputs(tree: &Tree, context: &Context) -> Vec<String> {
+    let lock = TreePath::new("flake.lock").and_then(|path| tree.read(&path).ok());
+    let Some(lock) = lock.and_then(|lock| Lock::read(&lock).ok()) else {
+        return Vec::new();
+    };
+    let named = named(&context.global.override_input).unwrap_or_default();
+    let inputs = lock.inputs().into_iter();
+    inputs
+        .filter(|(name, node)| {
+            let locked = node.locked.as_ref();
+            !named.contains_key(&**name)
+                && !standin::stands_for(name, locked.and_then(|it| it.repo.as_deref()))
+        })
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
 
 /// Nix, the place where trees stand, and inputs.
 pub(super) struct Setup {
@@ -142,7 +176,7 @@ fn hash_of(nix: &Nix, place: &Path) -> Result<String, Problem> {
 }
 
 /// Why a host does not evaluate, as a problem.
-pub(super) fn refused(host: &str, refusal: &Refusal, tree: &Tree) -> Problem {
+pub(super) fn refused(host: &str, refusal: &Refusal, tree: &Tree, context: &Context) -> Problem {
     let whose = if refusal.shared {
         "no host evaluates"
     } else {
@@ -156,7 +190,7 @@ pub(super) fn refused(host: &str, refusal: &Refusal, tree: &Tree) -> Problem {
         ..Problem::error("eval-failed", text)
     };
     if refusal.unavailable {
-        problem.help(WITHOUT_NETWORK)
+        problem.help(without_network(tree, context))
     } else {
         problem
     }

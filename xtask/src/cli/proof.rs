@@ -8,7 +8,7 @@ use crate::problem::{Problem, Severity, Span, line_col};
 use crate::proof::derivation::{DerivationJudgement, DerivationVerdict};
 use crate::proof::{Difference, HostVerdict, Judgement};
 use crate::tree::Tree;
-use crate::ui::Ui;
+use crate::ui::{Ui, count};
 
 /// The proof of one host in JSON.
 #[derive(Debug, Clone, Serialize)]
@@ -89,10 +89,6 @@ pub(super) fn place(span: &Span, tree: &Tree) -> String {
         }
         Err(_) => span.path.to_string(),
     }
-}
-
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A difference, and the hosts that it concerns.

@@ -271,7 +271,7 @@ pub fn matches(pattern: &str, path: &[String]) -> bool {
 }
 
 /// The components of a pattern; quotes keep dots together.
-pub(super) fn components(pattern: &str) -> Vec<String> {
+pub fn components(pattern: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut quoted = false;
     for c in pattern.chars() {

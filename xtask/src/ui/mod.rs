@@ -4,6 +4,7 @@
 //! error; with `--json` standard output carries the document and nothing else.
 //! A reader that has closed its end is no error.
 
+mod count;
 mod diff;
 mod progress;
 mod report;
@@ -18,6 +19,7 @@ use serde::Serialize;
 use crate::problem::{Problem, Severity};
 use crate::tree::{Tree, TreePath};
 
+pub use count::count;
 pub use diff::unified as unified_diff;
 pub use progress::{Progress, Task};
 pub use report::render as render_problem;

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::super::context::Context;
 use super::super::outcome::{Failure, Outcome};
+use crate::ui;
 use crate::workspace::Recovered;
 
 #[derive(Serialize)]
@@ -29,7 +30,8 @@ pub(super) fn undo(context: &Context) -> Result<Outcome, Failure> {
         paths: &done.paths,
     });
     context.ui.text(&format!(
-        "took back `{what}`: {count} files are as they were"
+        "took back `{what}`: {} as before",
+        ui::count(count, "file")
     ));
     if done.is_staged {
         context.ui.text(

@@ -94,10 +94,22 @@ impl GroupingArguments {
                 Problem::error("bad-grouping", what)
                     .help("`cargo xtask migrate plan HOST --edit` writes one and names it")
             })?;
-            features.extend(editable::parse(&text).map_err(|problems| Failure {
-                outcome: Outcome::Failed,
-                problems,
-            })?);
+            let pairs = editable::parse(&text).map_err(|mut problems| {
+                for problem in &mut problems {
+                    problem.message = format!("{}: {}", Quoted(path.as_os_str()), problem.message);
+                }
+                Failure {
+                    outcome: Outcome::Failed,
+                    problems,
+                }
+            })?;
+            if pairs.is_empty() {
+                let what = format!("{}: nothing to group", Quoted(path.as_os_str()));
+                return Err(Problem::error("bad-grouping", what)
+                    .help("the file is empty; without --grouping the proposal counts")
+                    .into());
+            }
+            features.extend(pairs);
         }
         Ok(Grouping {
             features,

@@ -18,10 +18,11 @@ use crate::model::Fleet;
 use crate::problem::Problem;
 use crate::process::Quoted;
 use crate::proof::{Judgement, compare};
-use crate::refactor::group::{Grouping, left_out_reason};
+use crate::refactor::group::{Grouping, STAYS, components, left_out_reason, matches};
 use crate::refactor::migrate::{self, Knowledge, MigratePlan, MigrateRequest, migrate_host};
 use crate::taxonomy::Taxonomy;
 use crate::tree::{Tree, TreePath};
+use crate::ui;
 use crate::workspace::{Lock, Request, Workspace};
 
 #[derive(Debug, Default, Args)]
@@ -196,9 +197,19 @@ impl Job<'_> {
             let mut kept = plans.iter().flat_map(|plan| &plan.kept);
             kept.any(|kept| kept.reason == reason)
         };
+        // A pattern of which everything stays has matched something.
+        let is_kept = |pattern: &str| {
+            let mut kept = plans.iter().flat_map(|plan| &plan.kept);
+            kept.any(|kept| matches(pattern, &components(&kept.path)))
+        };
+        let made = self.grouping.features.iter();
+        let made = made.filter(|(name, pattern)| name != STAYS && !is_kept(pattern));
         let named = self.grouping.only.iter().chain(&self.grouping.except);
+        let named = named.chain(made.map(|(name, _)| name));
         let unknown = named.filter(|name| !moved.contains(name) && !is_left_out(name));
         let problems: Vec<Problem> = unknown
+            .collect::<BTreeSet<_>>()
+            .into_iter()
             .map(|name| {
                 let what = format!(
                     "nothing here goes into a feature called {}",
@@ -293,7 +304,12 @@ impl Job<'_> {
 
     fn confirm(&self, migration: &Migration) -> Result<(), Failure> {
         let count = migration.changes.len();
-        if self.context.global.yes || self.context.ui.confirm(&format!("change {count} files?")) {
+        if self.context.global.yes
+            || self
+                .context
+                .ui
+                .confirm(&format!("change {}?", ui::count(count, "file")))
+        {
             Ok(())
         } else {
             Err(Problem::error("interrupted", "not confirmed; nothing was changed").into())

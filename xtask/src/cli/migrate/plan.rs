@@ -1,7 +1,7 @@
 //! `migrate plan`: what could be split, host by host; writes nothing.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use rayon::prelude::*;
@@ -23,7 +23,7 @@ use crate::refactor::group::Grouping;
 use crate::refactor::migrate::{Knowledge, MigratePlan, MigrateRequest, migrate_host};
 use crate::taxonomy::Taxonomy;
 use crate::tree::{Tree, TreePath};
-use crate::ui::{Align, Table};
+use crate::ui::{self, Align, Table};
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
@@ -83,7 +83,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
             return Ok(Outcome::Done);
         };
         grouping.features.splice(0..0, text.pairs);
-        kept = Some(keep(&workspace, &plan.host, &text.text)?);
+        kept = Some(keep(&workspace, &plan.host, &text.text, "ini")?);
         plans = job.plans(&names, &grouping)?;
     }
     report(&plans, context);
@@ -169,10 +169,26 @@ fn edit(plan: &MigratePlan, context: &Context) -> Result<Option<Edited>, Failure
         )
         .into());
     }
-    let Some(text) = editor::edit(&plan.grouping)? else {
+    let workspace = context.workspace()?;
+    // What was saved before goes on from there, as long as it fits the host.
+    let saved = fs::read_to_string(place(&workspace, &plan.host, "ini")).ok();
+    let fits = |text: &String| {
+        editable::parse(text).is_ok_and(|pairs| {
+            !pairs.is_empty() && editable::strangers(&plan.grouping, &pairs).is_empty()
+        })
+    };
+    let start = saved.filter(fits).unwrap_or_else(|| plan.grouping.clone());
+    let Some(text) = editor::edit(&start)? else {
         return Ok(None);
     };
     let pairs = editable::parse(&text);
+    if pairs.as_ref().is_ok_and(Vec::is_empty) {
+        return Err(Problem::error(
+            "bad-grouping",
+            "nothing to group: the file is empty; the proposal counts",
+        )
+        .into());
+    }
     let problems = match &pairs {
         Ok(pairs) => editable::strangers(&plan.grouping, pairs),
         Err(problems) => problems.clone(),
@@ -180,7 +196,8 @@ fn edit(plan: &MigratePlan, context: &Context) -> Result<Option<Edited>, Failure
     match pairs {
         Ok(pairs) if !guard::refuses(&problems) => Ok(Some(Edited { text, pairs })),
         _ => {
-            let file = keep(&context.workspace()?, &plan.host, &text)?;
+            // Beside the last good one, which stays.
+            let file = keep(&workspace, &plan.host, &text, "rejected.ini")?;
             let mut problems = problems;
             problems.push(Problem::note(
                 "bad-grouping",
@@ -194,13 +211,24 @@ fn edit(plan: &MigratePlan, context: &Context) -> Result<Option<Edited>, Failure
     }
 }
 
-/// Writes a grouping to the state of the repository, outside its tree.
-fn keep(workspace: &Workspace, host: &str, text: &str) -> Result<PathBuf, Failure> {
-    let directory = workspace.state_directory().join("groupings");
+/// Where the grouping of a host is kept: in the state of the repository.
+fn place(workspace: &Workspace, host: &str, extension: &str) -> PathBuf {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let name: String = host.chars().filter(|c| plain(*c)).collect();
-    let path = directory.join(format!("{name}.ini"));
-    fs::create_dir_all(&directory)
+    let directory = workspace.state_directory().join("groupings");
+    directory.join(format!("{name}.{extension}"))
+}
+
+/// Writes a grouping to the state of the repository, outside its tree.
+fn keep(
+    workspace: &Workspace,
+    host: &str,
+    text: &str,
+    extension: &str,
+) -> Result<PathBuf, Failure> {
+    let path = place(workspace, host, extension);
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(directory)
         .and_then(|()| fs::write(&path, text))
         .map_err(|error| {
             Problem::error(
@@ -244,7 +272,8 @@ fn report(plans: &[MigratePlan], context: &Context) {
     let moved: usize = plans.iter().map(MigratePlan::moved).sum();
     let lines: usize = plans.iter().map(|plan| plan.lines.0).sum();
     context.ui.text(&format!(
-        "{moved} of {lines} lines in {} hosts would move; `cargo xtask migrate host NAME --dry-run` shows how",
-        plans.len()
+        "{moved} of {} in {} would move; `cargo xtask migrate host NAME --dry-run` shows how",
+        ui::count(lines, "line"),
+        ui::count(plans.len(), "host")
     ));
 }

@@ -13,7 +13,7 @@ use crate::proof::derivation::DerivationVerdict;
 use crate::proof::{HostVerdict, Judgement};
 use crate::refactor::migrate::{MigratePlan, Outcome, Placement};
 use crate::tree::{Tree, TreePath};
-use crate::ui::{Align, Table, unified_diff};
+use crate::ui::{self, Align, Table, unified_diff};
 
 /// Plans for some hosts, and the proof over all of them.
 pub(super) struct Migration {
@@ -259,8 +259,10 @@ fn tell(plan: &MigratePlan, migration: &Migration, context: &Context) {
     for (reason, (lines, paths)) in reasons {
         let paths = paths.join(", ");
         context.ui.text(&format!(
-            "{}: {lines} lines stay, {reason}: {paths}",
-            plan.host
+            "{}: {} {}, {reason}: {paths}",
+            plan.host,
+            ui::count(lines, "line"),
+            if lines == 1 { "stays" } else { "stay" }
         ));
     }
 }

@@ -108,8 +108,11 @@ impl Repository {
         Err(Failure {
             outcome: Outcome::Findings,
             problems: vec![
-                Problem::error("not-valid", format!("{count} hosts do not evaluate"))
-                    .help("a rollout is planned for all hosts; cargo xtask validate"),
+                Problem::error(
+                    "not-valid",
+                    format!("not every host evaluates: {count} failed"),
+                )
+                .help("a rollout is planned for all hosts; cargo xtask validate"),
             ],
         })
     }
@@ -155,6 +158,27 @@ impl Repository {
         })
     }
 
+    /// Proposes stages where no host has one.
+    ///
+    /// # Errors
+    ///
+    /// No host has a stage; the proposal has been printed.
+    pub(super) fn need_stages(&self, context: &Context) -> Result<(), Failure> {
+        let hosts = &self.inventory.hosts;
+        if hosts.iter().any(|host| host.stage.is_some()) {
+            return Ok(());
+        }
+        context.ui.text(&settings::proposal(hosts));
+        Err(Failure {
+            outcome: Outcome::Findings,
+            problems: vec![
+                Problem::error("no-stages", "no host has a stage").help(
+                    "put the proposal above into fleet.toml, and change what you know better",
+                ),
+            ],
+        })
+    }
+
     /// The plan of a rollout.
     pub(super) fn plan(
         &self,
@@ -169,12 +193,6 @@ impl Repository {
             .filter(|host| host.stage.is_none())
             .map(|host| host.name.as_str())
             .collect();
-        if unstaged.len() == self.inventory.hosts.len() {
-            context.ui.text(&settings::proposal(&self.inventory.hosts));
-            return Err(Problem::error("no-stages", "no host has a stage")
-                .help("put the proposal above into fleet.toml, and change what you know better")
-                .into());
-        }
         let closures = self.closures(context)?;
         let mut hosts = Vec::new();
         let mut problems = Vec::new();

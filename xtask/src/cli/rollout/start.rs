@@ -13,6 +13,7 @@ use crate::guard::{judge, refuses};
 use crate::problem::Problem;
 use crate::proof::compare;
 use crate::rollout::{Final, HostPlan, Phase, Plan, State, admit, script};
+use crate::ui;
 
 /// What is known of a host from earlier rollouts.
 pub(super) struct Known {
@@ -48,6 +49,8 @@ pub(super) fn known(states: &[State]) -> BTreeMap<String, Known> {
 }
 
 pub(super) fn start(start: &Start, context: &Context) -> Result<Outcome, Failure> {
+    let repository = Repository::open(context)?;
+    repository.need_stages(context)?;
     if start.stages.is_empty() && !start.all {
         return Err(
             Problem::error("no-stage", "which stage is to be rolled out?")
@@ -55,7 +58,6 @@ pub(super) fn start(start: &Start, context: &Context) -> Result<Outcome, Failure
                 .into(),
         );
     }
-    let repository = Repository::open(context)?;
     let facts = context.facts(&repository.workspace, &repository.config)?;
     let problems = judge(&facts);
     context.ui.problems(&problems, None);
@@ -168,8 +170,8 @@ fn acknowledge(
     Err(Problem::error(
         "not-acknowledged",
         format!(
-            "{} hosts would change, and nobody has agreed",
-            changes.len()
+            "{} would change, and nobody has agreed",
+            ui::count(changes.len(), "host")
         ),
     )
     .help(format!(

@@ -16,7 +16,7 @@ use crate::engine::validation::Outcome as Evaluated;
 use crate::problem::Problem;
 use crate::process::Quoted;
 use crate::tree::TreePath;
-use crate::ui::{Align, Table, Ui};
+use crate::ui::{Align, Table, Ui, count};
 use crate::validate::report::{self, Row};
 
 /// One line of `--json`.
@@ -94,7 +94,7 @@ pub(super) struct Asked<'a> {
 impl Job<'_> {
     pub(super) fn tell_evaluation(&self, host: &str, outcome: &Evaluated) {
         let refusal = outcome.result.as_ref().err();
-        let problem = refusal.map(|refusal| refused(host, refusal, self.tree));
+        let problem = refusal.map(|refusal| refused(host, refusal, self.tree, self.context));
         if refusal.is_some_and(|refusal| self.told.is_new(refusal)) {
             self.context
                 .ui
@@ -170,9 +170,9 @@ impl Report<'_> {
         };
         let flakes = hosts.iter().filter(|host| *host == WHOLE).count();
         let what = match (hosts.len() - flakes, flakes) {
-            (hosts, 0) => format!("{hosts} hosts"),
+            (hosts, 0) => count(hosts, "host"),
             (0, _) => "flake".to_owned(),
-            (hosts, _) => format!("flake and {hosts} hosts"),
+            (hosts, _) => format!("flake and {}", count(hosts, "host")),
         };
         ui.text(&format!(
             "{what}: {passed} passed ({known} of them known from before), {failures} failed{not_done}, {seconds:.1} s"
