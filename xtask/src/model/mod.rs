@@ -62,6 +62,8 @@ pub struct Host {
     pub span: Option<Span>,
     /// Which function makes it, and why it is not followed if it is not.
     pub call: Result<&'static str, String>,
+    /// The library that this function is of; empty if that is not known.
+    pub maker: Name,
     /// The call's arguments other than the modules, in normal form.
     pub arguments: Vec<(String, Term)>,
     /// The platform, if it can be read from the call or the configuration.
@@ -188,6 +190,16 @@ fn inputs_digest(eval: &mut Eval<'_>) -> Digest {
         names.sort();
         for name in names {
             hasher.update(name.as_bytes()).update(b"\n");
+            // A flake within this tree changes without its lock.
+            let url = eval.input_url(name);
+            let place = url.as_deref().and_then(|url| {
+                let path = url.split_once('?').map_or(url, |(path, _)| path);
+                let path = path.strip_prefix("path:").unwrap_or(path);
+                path.starts_with('.').then(|| TreePath::new(path))
+            });
+            if let Some(place) = place.flatten() {
+                hasher.update(&eval.files.digest(&place).0);
+            }
         }
     }
     if let Some(lock) = TreePath::new("flake.lock")
@@ -230,6 +242,7 @@ fn unfollowed(name: &str, span: Option<Span>, why: String) -> Host {
         name: name.to_owned(),
         span,
         call: Err(why),
+        maker: Name::default(),
         arguments: Vec::new(),
         system: None,
         modules: Vec::new(),
@@ -266,6 +279,7 @@ fn load_host(
     };
     let mut host = unfollowed(name, span, String::new());
     host.call = Ok(call.function);
+    host.maker = call.maker.clone();
     let mut list: Vec<Item> = Vec::new();
     let mut special: Option<std::rc::Rc<Set>> = None;
     match eval.force(call.args) {

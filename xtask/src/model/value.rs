@@ -140,6 +140,8 @@ pub enum Property {
 pub struct HostCall {
     pub args: Thunk,
     pub function: &'static str,
+    /// Which library it is of, as far as that is known.
+    pub maker: Name,
     /// Modules added by `extendModules`.
     pub extended: Vec<Thunk>,
 }

@@ -20,6 +20,12 @@ pub(super) fn compare_calls(before: &Host, after: &Host, verdict: &mut HostVerdi
             format!("made by `{b}` instead of `{a}`"),
         );
     }
+    if before.maker != after.maker {
+        verdict.add(
+            Judgement::Unknown,
+            format!("made with {} instead of {}", after.maker, before.maker),
+        );
+    }
     // A host that is not followed is equal only if all that makes it is.
     let gravity = if before.call.is_ok() {
         Judgement::Different

@@ -132,7 +132,7 @@ impl Eval<'_> {
     fn opaque_member(&mut self, opaque: &Opaque, name: &Name) -> Member {
         match &opaque.role {
             Role::Lib => match prims::library(name) {
-                Some(value) => Member::Value(value),
+                Some(value) => Member::Value(self.made_by(value, opaque)),
                 None => Member::Value(Value::unknown(&format!("`lib.{name}` is not modelled"))),
             },
             Role::Builtins => match global(name).or_else(|| prims::builtin(name)) {
@@ -143,7 +143,8 @@ impl Eval<'_> {
             },
             Role::Input(input) => match &**name {
                 "lib" if self.is_nixpkgs(input) => {
-                    Member::Value(Value::role(Role::Lib, "the library"))
+                    let why = format!("the library of input `{input}`");
+                    Member::Value(Value::role(Role::Lib, &why))
                 }
                 "lib" => {
                     let why = format!("the library of input `{input}`");
@@ -151,11 +152,23 @@ impl Eval<'_> {
                 }
                 _ => Member::Value(Value::unknown(&format!("it comes from input `{input}`"))),
             },
-            Role::InputLib(input) => Member::Value(prims::foreign(name).unwrap_or_else(|| {
-                Value::unknown(&format!("it comes from the library of input `{input}`"))
-            })),
+            Role::InputLib(input) => Member::Value(match prims::foreign(name) {
+                Some(value) => self.made_by(value, opaque),
+                None => Value::unknown(&format!("it comes from the library of input `{input}`")),
+            }),
             Role::Flake => self.flake_member(name),
             Role::Unknown => Member::Value(Value::unknown(&opaque.why)),
+        }
+    }
+
+    /// What makes hosts is told apart by the library that it is of.
+    fn made_by(&mut self, value: Value, library: &Opaque) -> Value {
+        match value {
+            Value::Prim(prim @ Prim::Module(ModulePrim::NixosSystem), _) => {
+                let maker = self.ready(Value::str(&library.why));
+                Value::Prim(prim, Rc::from([maker]))
+            }
+            value => value,
         }
     }
 

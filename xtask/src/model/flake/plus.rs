@@ -29,6 +29,7 @@ pub(super) fn unfold_outputs(eval: &mut Eval<'_>, value: Value) -> Option<Value>
         let call = HostCall {
             args,
             function: "mkFlake",
+            maker: Name::default(),
             extended: Vec::new(),
         };
         let value = eval.ready(Value::Host(Rc::new(call)));

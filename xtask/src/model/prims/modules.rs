@@ -22,7 +22,7 @@ prims! {
     MkOption 1 "mkOption";
     MkEnableOption 1 "mkEnableOption";
     MkPackageOption 3 "mkPackageOption";
-    NixosSystem 1 "nixosSystem";
+    NixosSystem 2 "nixosSystem";
     EvalModules 1 "evalModules";
     MkFlake 2 "mkFlake";
     MergeOutputs 2 "an output of flake-parts";
@@ -58,8 +58,13 @@ pub(super) fn run(eval: &mut Eval<'_>, prim: Prim, [a, b, _]: [Thunk; 3]) -> Opt
         P::MkAfter => Value::Property(Rc::new(Property::Order(1500, a))),
         P::MkOption | P::MkEnableOption => Value::Declaration(prim, a),
         P::MkPackageOption => Value::Declaration(prim, b),
-        P::NixosSystem => host(a, "nixosSystem"),
-        P::EvalModules => host(a, "evalModules"),
+        P::NixosSystem => {
+            let Value::Str(maker) = eval.force(a) else {
+                return None;
+            };
+            host(b, "nixosSystem", maker)
+        }
+        P::EvalModules => host(a, "evalModules", Name::default()),
         P::MkFlake => parts::make_flake(eval, a, b),
         P::MergeOutputs => return parts::merge_outputs(eval, a, b),
         P::ImportApply => {
@@ -75,20 +80,22 @@ pub(super) fn run(eval: &mut Eval<'_>, prim: Prim, [a, b, _]: [Thunk; 3]) -> Opt
             let modules = eval.thunk(Code::Member(b, Name::from("modules")));
             let mut extended = host.extended.clone();
             extended.push(modules);
-            let (args, function) = (host.args, host.function);
+            let (args, function, maker) = (host.args, host.function, host.maker.clone());
             Value::Host(Rc::new(HostCall {
                 args,
                 function,
+                maker,
                 extended,
             }))
         }
     })
 }
 
-fn host(args: Thunk, function: &'static str) -> Value {
+fn host(args: Thunk, function: &'static str, maker: Name) -> Value {
     Value::Host(Rc::new(HostCall {
         args,
         function,
+        maker,
         extended: Vec::new(),
     }))
 }

@@ -84,6 +84,18 @@ fn whoever_reads_where_something_stands_sees_it_move() {
 }
 
 #[test]
+fn who_makes_a_host_and_a_flake_within_count() {
+    let side = |lib: &str, domain: &str| {
+        format!(
+            "#- /flake.nix\n{{ inputs = {{ a.url = \"github:NixOS/nixpkgs/a\"; b.url = \"github:NixOS/nixpkgs/b\"; sub.url = \"path:./sub\"; }}; outputs = {{ self, a, b, sub }}@inputs: {{ nixosConfigurations.h = {lib}.lib.nixosSystem {{ modules = [ sub.nixosModules.x ]; }}; }}; }}\n#- /sub/flake.nix\n{{ outputs = _: {{ nixosModules.x = {{ networking.domain = \"{domain}\"; }}; }}; }}\n"
+        )
+    };
+    check(&side("a", "x"), &side("inputs.a", "x"), Equal);
+    check(&side("a", "x"), &side("b", "x"), Unknown);
+    check(&side("a", "x"), &side("a", "y"), Different);
+}
+
+#[test]
 fn dots_in_names_are_no_steps() {
     let side = |path: &str| {
         format!(
