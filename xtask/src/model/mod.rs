@@ -313,6 +313,10 @@ fn load_host(
             return host;
         }
     }
+    for (number, beside) in call.laid_over.iter().enumerate() {
+        let term = eval.term(*beside);
+        host.arguments.push((format!("<beside {number}>"), term));
+    }
     for extended in &call.extended {
         list.extend(eval.items(*extended));
     }

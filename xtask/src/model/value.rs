@@ -144,6 +144,8 @@ pub struct HostCall {
     pub maker: Name,
     /// Modules added by `extendModules`.
     pub extended: Vec<Thunk>,
+    /// What `//` lays over the result.
+    pub laid_over: Vec<Thunk>,
 }
 
 /// An evaluated value, as far as it is known.

@@ -573,7 +573,12 @@ pub fn modelled(host: &Host, stubs: &Stubs) -> Json {
         .collect();
     let arguments = |special: bool| -> Json {
         let mut out = Map::new();
-        for (name, term) in &host.arguments {
+        // What stands beside a host is nothing that it is given.
+        let given = host
+            .arguments
+            .iter()
+            .filter(|(name, _)| !name.starts_with("<beside"));
+        for (name, term) in given {
             let own = name.strip_prefix("specialArgs.");
             if own.is_some() == special {
                 let value = record_term(&evaluator, term);

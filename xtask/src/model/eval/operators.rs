@@ -146,7 +146,11 @@ impl Eval<'_> {
                 );
                 Value::Set(Rc::new(set))
             }
-            (Value::Host(host), _) => Value::Host(host),
+            (Value::Host(host), _) => {
+                let mut host = (*host).clone();
+                host.laid_over.push(right);
+                Value::Host(Rc::new(host))
+            }
             _ => Value::Update(left, right),
         }
     }

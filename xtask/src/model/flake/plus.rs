@@ -31,6 +31,7 @@ pub(super) fn unfold_outputs(eval: &mut Eval<'_>, value: Value) -> Option<Value>
             function: "mkFlake",
             maker: Name::default(),
             extended: Vec::new(),
+            laid_over: Vec::new(),
         };
         let value = eval.ready(Value::Host(Rc::new(call)));
         configurations.fixed.insert(

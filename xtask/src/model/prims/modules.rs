@@ -86,6 +86,7 @@ pub(super) fn run(eval: &mut Eval<'_>, prim: Prim, [a, b, _]: [Thunk; 3]) -> Opt
                 function,
                 maker,
                 extended,
+                laid_over: Vec::new(),
             }))
         }
     })
@@ -97,5 +98,6 @@ fn host(args: Thunk, function: &'static str, maker: Name) -> Value {
         function,
         maker,
         extended: Vec::new(),
+        laid_over: Vec::new(),
     }))
 }

@@ -96,6 +96,17 @@ fn who_makes_a_host_and_a_flake_within_count() {
 }
 
 #[test]
+fn what_is_laid_over_a_host_counts() {
+    let side = |ip: &str| {
+        format!(
+            "#- /flake.nix\n{{ outputs = {{ self, nixpkgs }}: {{ nixosConfigurations.h = nixpkgs.lib.nixosSystem {{ modules = [ ]; }} // {{ ip = \"{ip}\"; }}; }}; }}"
+        )
+    };
+    check(&side("1"), &side("1"), Equal);
+    check(&side("1"), &side("2"), Different);
+}
+
+#[test]
 fn dots_in_names_are_no_steps() {
     let side = |path: &str| {
         format!(
