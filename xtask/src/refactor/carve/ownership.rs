@@ -14,15 +14,8 @@ impl Carver<'_> {
     pub(super) fn assign_comments(&mut self, block: &Block) {
         let gone: Vec<bool> = block.entries.iter().map(|entry| self.gone(entry)).collect();
         for (at, slot) in block.slots.slots.iter().enumerate() {
-            let section_gone = block
-                .slots
-                .slots
-                .iter()
-                .zip(&gone)
-                .all(|(other, gone)| other.section != slot.section || *gone);
-            let leaves = section_gone || gone[at] && !self.is_about_what_stays(block, at, &gone);
-            if leaves
-                && !slot.headers.is_empty()
+            if !slot.headers.is_empty()
+                && self.header_leaves(block, at, &gone)
                 && let Some(owner) = first_item(&block.entries[at])
             {
                 self.give(owner, &slot.headers);
@@ -58,6 +51,15 @@ impl Carver<'_> {
                 }
             }
         }
+    }
+
+    /// Whether the headers of the section that begins at a slot leave.
+    fn header_leaves(&self, block: &Block, at: usize, gone: &[bool]) -> bool {
+        let section = block.slots.slots.get(at).map(|slot| slot.section);
+        let mut others = block.slots.slots.iter().zip(gone);
+        let section_gone = others.all(|(other, gone)| Some(other.section) != section || *gone);
+        let is_gone = gone.get(at).is_some_and(|gone| *gone);
+        section_gone || is_gone && !self.is_about_what_stays(block, at, gone)
     }
 
     /// Whether what stays of the section that begins at a slot has to do with
