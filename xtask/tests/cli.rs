@@ -119,7 +119,7 @@ fn prove_compares_with_a_revision() {
     repository.commit("switched off");
     assert_eq!(xtask(&repository, &["prove"]).status, 0);
     assert_eq!(xtask(&repository, &["prove", "HEAD^"]).status, 1);
-    assert_eq!(xtask(&repository, &["prove", "no-such"]).status, 1);
+    assert_eq!(xtask(&repository, &["prove", "no-such"]).status, 2);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn hostile_and_unknown_host_names() {
         ("wbe", "did you mean `web`?"),
     ] {
         let said = xtask(&repository, &["prove", "--host", name]);
-        assert_eq!(said.status, 1, "{name:?}");
+        assert_eq!(said.status, 2, "{name:?}");
         assert!(
             said.err.contains("no-such-host: ") && said.err.contains(help),
             "{name:?}: {}",

@@ -367,8 +367,8 @@ fn what_is_refused_or_not_understood_changes_nothing() {
     for (args, status, code) in [
         (&["mail"][..], 1, "refused: "),
         (&["web", "mail"], 1, "refused: "),
-        (&["nail"], 1, "did you mean `mail`?"),
-        (&["../x"], 1, "no-such-host: "),
+        (&["nail"], 2, "did you mean `mail`?"),
+        (&["../x"], 2, "no-such-host: "),
         (
             &["web", "--feature", "a b=services.nginx"],
             2,

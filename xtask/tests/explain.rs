@@ -108,7 +108,7 @@ fn a_changed_span_leads_to_option_and_unit() {
     let (_, json, _) = xtask(&repository.root(), &["explain", "one", "HEAD..HEAD"]);
     assert_eq!(json["derivations"].as_array().unwrap().len(), 0);
     let (status, _, error) = xtask(&repository.root(), &["explain", "onne"]);
-    assert_eq!(status, 1);
+    assert_eq!(status, 2);
     assert!(error.contains("did you mean `one`?"), "{error}");
 }
 

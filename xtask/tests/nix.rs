@@ -70,12 +70,17 @@ fn fleet() -> Option<Repository> {
 }
 
 fn prove(repository: &Repository) -> (i32, Value, String) {
+    prove_with(repository, &[])
+}
+
+fn prove_with(repository: &Repository, arguments: &[&str]) -> (i32, Value, String) {
     let input = repository.outside().join("nixpkgs");
     let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .args(["prove", "--json", "--repo"])
         .arg(repository.root())
         .arg("--override-input")
         .arg(format!("nixpkgs={}", input.display()))
+        .args(arguments)
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -188,6 +193,70 @@ fn hosts_out_of_the_models_sight_are_named_by_nix() {
     let empty = repository.outside().join("empty");
     std::fs::create_dir(&empty).unwrap();
     assert_eq!(inventory(&empty), ["gone", "web"]);
+}
+
+/// An input that follows another one is given what that is given, whether its own
+/// place is locked or given.
+#[test]
+fn what_follows_an_input_from_a_directory_gets_it_too() {
+    let Some(repository) = fleet() else { return };
+    let outside = repository.outside();
+    let tool = outside.join("tool");
+    std::fs::create_dir(&tool).unwrap();
+    // It says itself what it needs, and `outputs` does not.
+    let flake = "{ inputs.nixpkgs.url = \"path:/nowhere\"; outputs = inputs: { module = inputs.nixpkgs.module; }; }\n";
+    std::fs::write(tool.join("flake.nix"), flake).unwrap();
+    let module = "outputs = { self }: { module.text = \"from the input\";";
+    let nixpkgs = NIXPKGS.replace("outputs = { self }: {", module);
+    std::fs::write(outside.join("nixpkgs/flake.nix"), nixpkgs).unwrap();
+    let flake = FLAKE.replace("{ self, nixpkgs }", "{ self, nixpkgs, tool }");
+    let flake = flake.replace("[ ./web.nix ]", "[ ./web.nix tool.module ]");
+    repository.write("flake.nix", &flake);
+    let lock = serde_json::json!({
+        "version": 7,
+        "root": "root",
+        "nodes": {
+            "root": { "inputs": { "nixpkgs": "nixpkgs", "tool": "tool" } },
+            "nixpkgs": { "locked": { "type": "path", "path": "/nowhere" } },
+            "tool": {
+                "inputs": { "nixpkgs": ["nixpkgs"] },
+                "locked": { "type": "path", "path": tool },
+            },
+        },
+    });
+    repository.write("flake.lock", &lock.to_string());
+    repository.commit("a tool");
+    let (status, json, error) = prove(&repository);
+    assert_eq!(derivation(&json, "web"), "equal", "{error}");
+    assert_eq!(status, 0, "{error}");
+    let given = format!("tool={}", tool.display());
+    let (status, json, error) = prove_with(&repository, &["--override-input", &given]);
+    assert_eq!(derivation(&json, "web"), "equal", "{error}");
+    assert_eq!(status, 0, "{error}");
+}
+
+#[test]
+fn an_input_that_the_flake_does_not_have_is_told() {
+    let Some(repository) = fleet() else { return };
+    let place = repository.outside().display().to_string();
+    for (name, help) in [
+        ("nixpkg", "did you mean `nixpkgs`?"),
+        ("x", "it has: nixpkgs"),
+    ] {
+        let given = format!("{name}={place}");
+        let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(["validate", "--override-input", &given, "--repo"])
+            .arg(repository.root())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(
+            error.contains("unknown-input: ") && error.contains(help),
+            "{error}"
+        );
+    }
 }
 
 #[test]

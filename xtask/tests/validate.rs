@@ -241,6 +241,19 @@ fn one_bad_host_fails_alone_with_file_line_and_option() {
         said.err
     );
     assert_eq!(said.task("web")["option"], "environment.systemPackages");
+    // A value of the wrong type has no place of its own; an element of a list is no option.
+    repository.write(
+        "hosts/web/extra.nix",
+        "{\n  networking.firewall.allowedTCPPorts = [ \"eighty\" ];\n}\n",
+    );
+    let said = validate(&repository.root(), &[]);
+    assert_eq!(said.status, 1, "{}", said.err);
+    let task = said.task("web");
+    assert_eq!(task["option"], "networking.firewall.allowedTCPPorts");
+    assert_eq!(task["at"]["path"], "hosts/web/extra.nix", "{}", said.err);
+    assert_eq!(task["at"]["line"], 2);
+    let at_the_place = "hosts/web/extra.nix:2:";
+    assert!(said.err.contains(at_the_place), "{}", said.err);
     // What failed is looked at again.
     assert!(
         validate(&repository.root(), &[])

@@ -107,7 +107,7 @@ fn tell_failures(context: &Context, results: &Results, tree: &Tree, fleet: &Flee
         if let Err(refusal) = result {
             let cause = (
                 refusal.text.clone(),
-                span(refusal, tree),
+                span(refusal.at.as_ref(), tree),
                 refusal.unavailable,
             );
             causes.entry(cause).or_default().push(host);

@@ -65,7 +65,7 @@ impl Reader {
 }
 
 /// As much of a name as fits into a message, without control characters.
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     const LONGEST: usize = 60;
     let mut text: String = name
         .chars()
@@ -79,7 +79,7 @@ fn shown(name: &str) -> String {
 }
 
 /// The known name that is nearest to what was typed, if one is near.
-fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     const LONGEST: usize = 200;
     if typed.len() > LONGEST {
         return None;
@@ -112,7 +112,7 @@ pub(super) fn select<'f>(fleet: &'f Fleet, names: &[String]) -> Result<Vec<&'f H
         Ok(hosts)
     } else {
         Err(Failure {
-            outcome: Outcome::Findings,
+            outcome: Outcome::Failed,
             problems,
         })
     }

@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 
 use super::context::Context;
+use super::fleet::{nearest, shown};
 use super::outcome::Failure;
 use crate::engine::evaluation::Refusal;
 use crate::engine::memory::Memory;
 use crate::engine::stand::Stand;
 use crate::engine::standin;
 use crate::lock::Lock;
-use crate::model::Host;
+use crate::model::{Host, ParseCache, input_names};
 use crate::problem::{Problem, Span, line_col, offset_of};
 use crate::tools::nix::{Input, Nix};
 use crate::tree::{Tree, TreePath};
@@ -95,7 +96,9 @@ impl Setup {
             unpacked = Some(place);
             build_options.extend(standin::BUILD_OPTIONS.iter().map(|it| (*it).to_owned()));
         }
-        inputs.extend(named(&context.global.override_input)?);
+        let given = named(&context.global.override_input)?;
+        known(given.keys(), tree)?;
+        inputs.extend(given);
         Ok(Self {
             nix,
             stand: Stand::take(&state)?,
@@ -128,6 +131,33 @@ fn named(arguments: &[String]) -> Result<BTreeMap<String, Input>, Problem> {
         inputs.insert(name.to_owned(), Input { path, nar_hash });
     }
     Ok(inputs)
+}
+
+/// An input that the flake does not have would be given in vain.
+fn known<'n>(names: impl Iterator<Item = &'n String>, tree: &Tree) -> Result<(), Problem> {
+    let mut names = names.peekable();
+    if names.peek().is_none() {
+        return Ok(());
+    }
+    let mut known = input_names(tree, &ParseCache::default());
+    let lock = TreePath::new("flake.lock").and_then(|path| tree.read(&path).ok());
+    if let Some(lock) = lock.and_then(|lock| Lock::read(&lock).ok()) {
+        known.extend(lock.inputs().into_keys().map(str::to_owned));
+    }
+    let Some(name) = names.find(|name| !known.contains(*name)) else {
+        return Ok(());
+    };
+    let text = format!("--override-input: the flake has no input `{}`", shown(name));
+    Err(Problem::error("unknown-input", text).help(
+        match nearest(name, known.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if known.is_empty() => "flake.nix names none that could be found".to_owned(),
+            None => {
+                let names: Vec<&str> = known.iter().map(String::as_str).collect();
+                format!("it has: {}", names.join(", "))
+            }
+        },
+    ))
 }
 
 /// The stand-in for every input that it can stand for.
@@ -186,7 +216,7 @@ pub(super) fn refused(host: &str, refusal: &Refusal, tree: &Tree, context: &Cont
     let option = option.map_or(String::new(), |option| format!(" (option `{option}`)"));
     let text = format!("{whose}: {}{option}", refusal.text);
     let problem = Problem {
-        span: span(refusal, tree),
+        span: span(refusal.at.as_ref(), tree),
         ..Problem::error("eval-failed", text)
     };
     if refusal.unavailable {
@@ -202,7 +232,13 @@ pub(super) fn located(refusal: Refusal, host: Option<&Host>, tree: &Tree) -> Ref
     let (None, Some(option), Some(host)) = (&refusal.at, &refusal.option, host) else {
         return refusal;
     };
-    let names = |path: &TreePath| refusal.text.contains(&format!("`{path}'"));
+    // What is imported as a directory is named as one.
+    let names = |path: &TreePath| {
+        let file = path.as_str();
+        let directory = file.strip_suffix("/default.nix");
+        let mut names = [Some(file), directory].into_iter().flatten();
+        names.any(|name| refusal.text.contains(&format!("`{name}'")))
+    };
     let spans = host.definitions.iter().filter(|definition| {
         let path = definition.path_text();
         path == *option || option.starts_with(&format!("{path}."))
@@ -235,9 +271,9 @@ impl Told {
     }
 }
 
-/// The place of a refusal as a span of the tree.
-pub(super) fn span(refusal: &Refusal, tree: &Tree) -> Option<Span> {
-    let (path, line, column) = refusal.at.as_ref()?;
+/// A place, by line and column from 1, as a span of the tree.
+pub(super) fn span(at: Option<&(TreePath, u32, u32)>, tree: &Tree) -> Option<Span> {
+    let (path, line, column) = at?;
     let text = tree.text(path).ok()?;
     let start = offset_of(&text, *line as usize, *column as usize);
     let start = u32::try_from(start).ok()?;

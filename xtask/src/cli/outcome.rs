@@ -57,8 +57,7 @@ fn outcome_of(code: &str) -> Outcome {
         | "rollout-runs"
         | "stage-order"
         | "not-acknowledged" => Outcome::Refused,
-        "nothing-to-undo" | "nothing-to-resume" | "no-such-host" | "no-such-revision"
-        | "no-hosts" => Outcome::Findings,
+        "nothing-to-undo" | "nothing-to-resume" | "no-hosts" => Outcome::Findings,
         "interrupted" => Outcome::Interrupted,
         _ => Outcome::Failed,
     }

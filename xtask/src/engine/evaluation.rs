@@ -269,13 +269,24 @@ fn is_unavailable(text: &str) -> bool {
 }
 
 /// The innermost option that the message names: "The option `x.y' …", "while
-/// evaluating the option `x.y':".
+/// evaluating the option `x.y':", "Cannot merge definitions of `x.y'". An element of a
+/// list is named as its list.
 fn option(message: &NixMessage) -> Option<String> {
+    const BEFORE: [&str; 3] = ["option `", "option value `", "definitions of `"];
     let way = message.trace.iter().map(|(text, _)| text);
     std::iter::once(&message.text).chain(way).find_map(|text| {
-        let (_, rest) = text.split_once("option `")?;
+        let begins = BEFORE.iter().filter_map(|it| Some((text.find(it)?, it)));
+        let (at, before) = begins.min()?;
+        let rest = text.get(at + before.len()..)?;
         let (name, _) = rest.split_once(['\'', '`'])?;
-        (!name.is_empty() && !name.contains(char::is_whitespace)).then(|| name.to_owned())
+        let name = name.split(".[definition ").next().unwrap_or(name);
+        // What is quoted in a name may hold anything.
+        let outside = name.split('"').step_by(2);
+        let is_name = !name.is_empty()
+            && !outside
+                .into_iter()
+                .any(|it| it.contains(char::is_whitespace));
+        is_name.then(|| name.to_owned())
     })
 }
 
@@ -336,5 +347,43 @@ mod tests {
             Some("hosts/a.nix")
         );
         assert_eq!(option(&message).as_deref(), Some("services.x.enable"));
+    }
+
+    #[test]
+    fn options_are_found_however_they_are_named() {
+        for (text, expect) in [
+            (
+                "A definition for option `a.b.[definition 1-entry 1]' is not of type `signed integer'.",
+                Some("a.b"),
+            ),
+            (
+                "A definition for option `a.b.[definition 2-entry 1].[definition 1-entry 3]' is not of type `x'.",
+                Some("a.b"),
+            ),
+            (
+                "The option value `a.b' in `f.nix' is not of type",
+                Some("a.b"),
+            ),
+            (
+                "The option `a.\"b c\".d' is used but not defined.",
+                Some("a.\"b c\".d"),
+            ),
+            (
+                "Cannot merge definitions of `a.b'. Definition values:",
+                Some("a.b"),
+            ),
+            (
+                "The unique option `a' is defined multiple times, in:",
+                Some("a"),
+            ),
+            ("an option `that is none'", None),
+            ("attribute `a' missing", None),
+        ] {
+            let message = NixMessage {
+                text: text.to_owned(),
+                ..NixMessage::default()
+            };
+            assert_eq!(option(&message).as_deref(), expect, "{text}");
+        }
     }
 }

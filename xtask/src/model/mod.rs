@@ -19,6 +19,7 @@ pub mod term;
 mod value;
 
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 
 pub use definitions::{Declaration, Definition, Wrapper, path_text};
 pub use files::{ParseCache, references};
@@ -173,6 +174,18 @@ impl Fleet {
 /// The evaluator grows its stack itself; this only gives it room to start in.
 fn on_big_stack<T>(run: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(1 << 20, 16 << 20, run)
+}
+
+/// The names of the inputs that flake.nix has; none where it cannot be read.
+pub fn input_names(tree: &Tree, cache: &ParseCache) -> BTreeSet<String> {
+    let files = Files::new(tree, cache);
+    on_big_stack(|| {
+        let Value::Set(inputs) = Eval::new(&files).inputs_value() else {
+            return BTreeSet::new();
+        };
+        let names = inputs.fixed.keys().map(ToString::to_string);
+        names.filter(|name| name != "self").collect()
+    })
 }
 
 fn inputs_digest(eval: &mut Eval<'_>) -> Digest {

@@ -94,7 +94,7 @@ impl Repository {
                 Err(refusal) => {
                     let text = format!("{host}: {}", refusal.text);
                     problems.push(Problem {
-                        span: span(&refusal, &self.tree),
+                        span: span(refusal.at.as_ref(), &self.tree),
                         ..Problem::error("not-evaluated", text)
                     });
                 }

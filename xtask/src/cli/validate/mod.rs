@@ -157,7 +157,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         }
         if let (true, Some(stage)) = (hosts.is_empty(), arguments.stage) {
             return Err(
-                Problem::error("no-hosts", format!("no host is of stage {stage}"))
+                Problem::error("no-such-stage", format!("no host is of stage {stage}"))
                     .help("`cargo xtask inventory` shows the stage of each")
                     .into(),
             );

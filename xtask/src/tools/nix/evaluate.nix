@@ -140,17 +140,26 @@ let
     result;
 
   # An input that is taken from a directory gets what else is taken from
-  # directories; it has no lock that counts.
+  # directories, and what the flake's lock has for it; it has no lock that counts.
   given = mapAttrs (
-    _: input:
+    own: input:
     let
       directory = if input.narHash == null then input.path else (stored input.path input.narHash).outPath;
       flake = import (directory + "/flake.nix");
-      wanted = filter (name: name != "self") (attrNames (functionArgs flake.outputs));
+      wanted = filter (name: name != "self") (
+        attrNames (flake.inputs or { } // functionArgs flake.outputs)
+      );
+      known = if locked ? ${own} then lock.nodes.${nodeOf locked.${own}}.inputs or { } else { };
       inputs = listToAttrs (
         map (name: {
           inherit name;
-          value = given.${name} or (throw "fleet: no directory was given for the input ${name}");
+          value =
+            given.${name} or (
+              if known ? ${name} then
+                referred known.${name}
+              else
+                throw "fleet: no directory was given for the input ${name} of ${own}"
+            );
         }) wanted
       );
     in
@@ -165,16 +174,24 @@ let
     let
       # `builtins.fetchTree` knows no `dir`.
       source = builtins.fetchTree (removeAttrs node.locked [ "dir" "__final" ]);
-      inputs = mapAttrs (_: reference: nodes.${nodeOf reference}) (node.inputs or { });
+      inputs = mapAttrs (_: referred) (node.inputs or { });
     in
     if node.flake or true then called source (node.locked.dir or "") inputs else source
   ) (removeAttrs lock.nodes [ lock.root ]);
+
+  # What an input's input is; one that follows an input of the flake is what that is.
+  referred =
+    reference:
+    if isList reference && length reference == 1 then
+      rootInputs.${head reference}
+    else
+      nodes.${nodeOf reference};
 
   # Directories count for inputs that the flake has.
   rootFile = import (base + "/flake.nix");
   locked = lock.nodes.${lock.root}.inputs or { };
   rootInputs =
-    mapAttrs (_: reference: nodes.${nodeOf reference}) locked
+    mapAttrs (_: referred) locked
     // intersectAttrs (locked // rootFile.inputs or { } // functionArgs rootFile.outputs) given;
 
   flakeAt = directory: called (sourceOf directory) (request.subdirectory or "") rootInputs;
