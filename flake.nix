@@ -24,6 +24,7 @@
     apps = import ./nix/apps.nix inputs;
     checks = import ./nix/checks.nix inputs;
     packages = import ./nix/packages.nix inputs;
+    hydraJobs = import ./nix/hydraJobs.nix inputs;
     devShells = import ./nix/devShells.nix inputs;
     formatter = import ./nix/formatter.nix inputs;
     templates = import ./nix/templates.nix;

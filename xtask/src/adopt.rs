@@ -9,10 +9,11 @@ use crate::problem::Problem;
 use crate::tree::{Kind, Tree, TreePath};
 
 /// What of this repository makes up the tool: files, and directories as a whole.
-const ENGINE: [&str; 5] = [
+const ENGINE: [&str; 6] = [
     ".cargo/config.toml",
     "Cargo.lock",
     "Cargo.toml",
+    "nix/rollout/",
     "nix/standin/",
     "xtask/",
 ];

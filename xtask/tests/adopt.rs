@@ -107,6 +107,32 @@ fn the_tool_comes_along_unless_something_is_in_its_way() {
         assert!(root.join(file).is_file(), "{file}");
     }
     assert!(!root.join("hosts").exists());
+    // What it is compiled from beside its own files.
+    let mut included = 0;
+    let mut directories = vec![root.join("xtask/src")];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for line in text.lines().filter(|line| line.contains("include_")) {
+                let Some(file) = line.split("!(\"").nth(1) else {
+                    continue;
+                };
+                let file = file.split('"').next().unwrap();
+                let file = match file.strip_prefix("$CARGO_MANIFEST_DIR/") {
+                    Some(file) => root.join("xtask").join(file),
+                    None => directory.join(file),
+                };
+                included += 1;
+                assert!(file.exists(), "{}: {line}", path.display());
+            }
+        }
+    }
+    assert!(included > 5, "{included}");
     let taken = fleet();
     taken.write("Cargo.toml", "[package]\n");
     taken.commit("their own");

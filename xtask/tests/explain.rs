@@ -180,6 +180,11 @@ fn pins_are_listed_and_duplicates_told() {
     let (status, json, error) = xtask(&repository.root(), &["pins"]);
     assert_eq!(status, 0, "{error}");
     assert_eq!(json["inputs"][0]["date"], "1970-01-02");
+    // Its library makes them, though no module names it.
+    assert_eq!(
+        json["inputs"][0]["hosts"],
+        serde_json::json!(["one", "two"])
+    );
     assert!(
         error.contains("duplicate-input: github:nixos/nixpkgs"),
         "{error}"

@@ -333,6 +333,8 @@ fn the_flake_has_what_it_promises() {
     for name in ["xtask", "tidy", "formatting", "host-quay"] {
         assert!(checks.contains_key(name), "{name}: {:?}", checks.keys());
     }
+    let jobs = names("hydraJobs");
+    assert!(jobs.contains_key("quay"), "{:?}", jobs.keys());
     names("devShells.x86_64-linux");
     names("packages.aarch64-linux");
     names("formatter");

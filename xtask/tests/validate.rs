@@ -330,6 +330,24 @@ fn shards_come_together() {
 }
 
 #[test]
+fn a_flake_without_its_lock_is_told_to_make_one() {
+    let Some(repository) = fleet() else { return };
+    let root = repository.root();
+    let told = |lock: &str| {
+        let said = run(&root, &[]);
+        assert_eq!(said.status, 1, "{}", said.err);
+        assert_eq!(said.err.matches(lock).count(), 1, "{}", said.err);
+    };
+    told("help: there is no flake.lock: `nix flake lock` writes one");
+    repository.write(
+        "flake.lock",
+        r#"{"nodes":{"root":{}},"root":"root","version":7}"#,
+    );
+    repository.git(&["add", "."]);
+    told("help: flake.lock has no input `nixpkgs`: `nix flake lock` adds it");
+}
+
+#[test]
 fn what_cannot_be_downloaded_is_said_once() {
     let Some(repository) = fleet() else { return };
     let root = repository.root();

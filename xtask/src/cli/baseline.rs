@@ -15,7 +15,7 @@ use crate::engine::tracer::Tracer;
 use crate::engine::validation::{Outcome as Evaluated, Validation};
 use crate::problem::Problem;
 use crate::process::Quoted;
-use crate::ui::{Align, Table};
+use crate::ui::{Align, Table, count};
 use crate::workspace::Workspace;
 
 /// The version of what is written.
@@ -151,8 +151,8 @@ fn record(
     let file = file(arguments, workspace);
     write(&file, &baseline)?;
     context.ui.text(&format!(
-        "recorded {} hosts{} in {}",
-        baseline.hosts.len(),
+        "recorded {}{} in {}",
+        count(baseline.hosts.len(), "host"),
         at(&baseline),
         Quoted(file.as_os_str())
     ));
@@ -253,8 +253,8 @@ fn check(
     context.ui.text(&table.render(context.ui.palette()));
     let differing = hosts.iter().filter(|host| host.outcome != "equal").count();
     context.ui.text(&format!(
-        "{} hosts: {} equal, {differing} not, against the baseline{}",
-        hosts.len(),
+        "{}: {} equal, {differing} not, against the baseline{}",
+        count(hosts.len(), "host"),
         hosts.len() - differing,
         at(&before)
     ));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
-use super::nix::{Setup, span, without_network};
+use super::nix::{Setup, help, span};
 use super::outcome::Failure;
 use crate::engine::derivations::Derivations;
 use crate::engine::evaluation::Results;
@@ -102,28 +102,28 @@ impl Judge {
 /// Says which hosts do not evaluate, each cause once, and which hosts only
 /// Nix knows.
 fn tell_failures(context: &Context, results: &Results, tree: &Tree, fleet: &Fleet) {
-    let mut causes: BTreeMap<(String, Option<Span>, bool), Vec<&str>> = BTreeMap::new();
+    let mut causes: BTreeMap<(String, Option<Span>, Option<String>), Vec<&str>> = BTreeMap::new();
     for (host, result) in &results.hosts {
         if let Err(refusal) = result {
             let cause = (
                 refusal.text.clone(),
                 span(refusal.at.as_ref(), tree),
-                refusal.unavailable,
+                help(refusal, tree, context),
             );
             causes.entry(cause).or_default().push(host);
         }
     }
     let problems: Vec<Problem> = causes
         .into_iter()
-        .map(|((text, span, unavailable), hosts)| {
+        .map(|((text, span, help), hosts)| {
             let hosts = match hosts.as_slice() {
                 [one] => (*one).to_owned(),
                 [first, rest @ ..] => format!("{first} and {} more", rest.len()),
                 [] => String::new(),
             };
             let mut problem = Problem::warning("nix-failed", format!("{hosts}: {text}"));
-            if unavailable {
-                problem = problem.help(without_network(tree, context));
+            if let Some(help) = help {
+                problem = problem.help(help);
             }
             Problem { span, ..problem }
         })

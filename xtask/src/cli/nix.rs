@@ -219,10 +219,34 @@ pub(super) fn refused(host: &str, refusal: &Refusal, tree: &Tree, context: &Cont
         span: span(refusal.at.as_ref(), tree),
         ..Problem::error("eval-failed", text)
     };
+    match help(refusal, tree, context) {
+        Some(help) => problem.help(help),
+        None => problem,
+    }
+}
+
+/// What to do about a host that does not evaluate, where that is known.
+pub(super) fn help(refusal: &Refusal, tree: &Tree, context: &Context) -> Option<String> {
     if refusal.unavailable {
-        problem.help(without_network(tree, context))
-    } else {
-        problem
+        return Some(without_network(tree, context));
+    }
+    // In the words of Nix: for `{ self, nixpkgs }` and for `inputs`.
+    let missing = ["without required argument '", "attribute '"];
+    let name = missing.iter().find_map(|before| {
+        let (_, rest) = refusal.text.split_once(before)?;
+        rest.split_once('\'').map(|(name, _)| name)
+    })?;
+    let lock = TreePath::new("flake.lock").and_then(|path| tree.read(&path).ok());
+    let is_input = || input_names(tree, &ParseCache::default()).contains(name);
+    match lock.map(|lock| Lock::read(&lock)) {
+        None if is_input() => Some(
+            "there is no flake.lock: `nix flake lock` writes one; then `git add flake.lock`"
+                .to_owned(),
+        ),
+        Some(Ok(lock)) if is_input() && !lock.inputs().contains_key(name) => Some(format!(
+            "flake.lock has no input `{name}`: `nix flake lock` adds it"
+        )),
+        _ => None,
     }
 }
 

@@ -48,7 +48,7 @@ struct Pin {
     unstable: bool,
     /// Inputs of inputs that follow it.
     followers: Vec<String>,
-    /// Hosts whose modules name it.
+    /// Hosts that its library makes, or whose modules name it.
     hosts: Vec<String>,
 }
 
@@ -179,7 +179,7 @@ fn show(pins: &[Pin], context: &Context) {
         ("of", Align::Left),
         ("days", Align::Right),
         ("followed by", Align::Left),
-        ("named by hosts", Align::Right),
+        ("used by hosts", Align::Right),
     ]);
     for pin in pins {
         let short = pin.rev.iter().flat_map(|rev| rev.chars().take(8)).collect();

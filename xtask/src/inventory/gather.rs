@@ -248,6 +248,7 @@ pub fn gather(index: &Index<'_>, host: usize, tree: &Tree, memo: &mut Memo) -> G
                 .extend(traits.inputs.iter().map(|name| name.to_string()));
         }
     }
+    found.inputs.extend(host.maker_input().map(str::to_owned));
     found.inputs.remove("self");
     if host.system.is_none() {
         found.system = platform(&view);

@@ -20,7 +20,7 @@ use crate::syntax::hir::{Expr, ExprId, File, UnaryOp};
 use crate::tree::TreePath;
 pub(super) use names::is_global;
 use names::named_value;
-pub(super) use selection::Member;
+pub(super) use selection::{LIBRARY_OF_INPUT, Member};
 pub(super) use text::{path_text, place_path};
 
 /// Evaluation steps per evaluator; a fleet's flake needs a few thousand a host.

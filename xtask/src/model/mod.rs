@@ -9,6 +9,7 @@ mod definitions;
 mod eval;
 mod files;
 mod flake;
+mod inputs;
 mod modules;
 mod norm;
 mod path_index;
@@ -19,10 +20,10 @@ pub mod term;
 mod value;
 
 use rayon::prelude::*;
-use std::collections::BTreeSet;
 
 pub use definitions::{Declaration, Definition, Wrapper, path_text};
 pub use files::{ParseCache, references};
+pub use inputs::input_names;
 pub use modules::{Module, Origin};
 pub use resolve::{ForeignReads, Resolved, foreign_reads, read_of, terms_of_host};
 
@@ -91,6 +92,12 @@ impl Host {
             .unwrap_or_else(|| table.lookup(path))
     }
 
+    /// The input whose library makes it, if that is known.
+    pub fn maker_input(&self) -> Option<&str> {
+        let quoted = self.maker.strip_prefix(eval::LIBRARY_OF_INPUT)?;
+        quoted.strip_prefix('`')?.strip_suffix('`')
+    }
+
     /// The files among the modules, in the order of the walk.
     pub fn module_files(&self) -> impl Iterator<Item = &TreePath> {
         self.modules
@@ -135,7 +142,7 @@ impl Fleet {
                 names.truncate(HOSTS);
             }
             names.retain(|(name, _)| is_wanted(name));
-            (names, problems, inputs_digest(&mut eval))
+            (names, problems, inputs::digest(&mut eval))
         });
         let view = table.for_release(None);
         let chunks: Vec<Vec<(Host, Vec<Problem>)>> = names
@@ -174,53 +181,6 @@ impl Fleet {
 /// The evaluator grows its stack itself; this only gives it room to start in.
 fn on_big_stack<T>(run: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(1 << 20, 16 << 20, run)
-}
-
-/// The names of the inputs that flake.nix has; none where it cannot be read.
-pub fn input_names(tree: &Tree, cache: &ParseCache) -> BTreeSet<String> {
-    let files = Files::new(tree, cache);
-    on_big_stack(|| {
-        let Value::Set(inputs) = Eval::new(&files).inputs_value() else {
-            return BTreeSet::new();
-        };
-        let names = inputs.fixed.keys().map(ToString::to_string);
-        names.filter(|name| name != "self").collect()
-    })
-}
-
-fn inputs_digest(eval: &mut Eval<'_>) -> Digest {
-    let mut hasher = blake3::Hasher::new();
-    if let Some(flake) = TreePath::new("flake.nix")
-        && let Ok(flake) = eval.import(&flake)
-        && let Value::Set(flake) = eval.force(flake)
-        && let Some(inputs) = flake.fixed.get("inputs")
-    {
-        hasher.update(&eval.term(inputs.value).digest().0);
-    }
-    // What `outputs` takes is an input, too, mentioned elsewhere or not.
-    if let Value::Set(inputs) = eval.inputs_value() {
-        let mut names: Vec<&Name> = inputs.fixed.keys().collect();
-        names.sort();
-        for name in names {
-            hasher.update(name.as_bytes()).update(b"\n");
-            // A flake within this tree changes without its lock.
-            let url = eval.input_url(name);
-            let place = url.as_deref().and_then(|url| {
-                let path = url.split_once('?').map_or(url, |(path, _)| path);
-                let path = path.strip_prefix("path:").unwrap_or(path);
-                path.starts_with('.').then(|| TreePath::new(path))
-            });
-            if let Some(place) = place.flatten() {
-                hasher.update(&eval.files.digest(&place).0);
-            }
-        }
-    }
-    if let Some(lock) = TreePath::new("flake.lock")
-        && let Ok(bytes) = eval.files.tree.read(&lock)
-    {
-        hasher.update(&bytes);
-    }
-    Digest::finish(&hasher)
 }
 
 fn load_chunk(

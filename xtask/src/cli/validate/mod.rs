@@ -193,6 +193,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         let before = workspace.snapshot_at(revision)?;
         let affected = job.affected(&before.tree, &hosts);
         hosts.retain(|host| affected.contains(host));
+        if hosts.is_empty() {
+            let text = format!("no host reads anything that has changed since {revision}");
+            context.ui.remark(&text);
+        }
     }
     if let Some(Shard { index, count }) = arguments.shard {
         let mine = |number: usize| number % count == index - 1;

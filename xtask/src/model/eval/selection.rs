@@ -20,6 +20,9 @@ pub(in crate::model) enum Member {
     Unknown(String),
 }
 
+/// How the library of an input is named, before the input.
+pub(in crate::model) const LIBRARY_OF_INPUT: &str = "the library of input ";
+
 impl Eval<'_> {
     pub(super) fn select(
         &mut self,
@@ -143,11 +146,11 @@ impl Eval<'_> {
             },
             Role::Input(input) => match &**name {
                 "lib" if self.is_nixpkgs(input) => {
-                    let why = format!("the library of input `{input}`");
+                    let why = format!("{LIBRARY_OF_INPUT}`{input}`");
                     Member::Value(Value::role(Role::Lib, &why))
                 }
                 "lib" => {
-                    let why = format!("the library of input `{input}`");
+                    let why = format!("{LIBRARY_OF_INPUT}`{input}`");
                     Member::Value(Value::role(Role::InputLib(input.clone()), &why))
                 }
                 _ => Member::Value(Value::unknown(&format!("it comes from input `{input}`"))),
