@@ -135,6 +135,9 @@ pub struct Log {
     pub count: usize,
     /// The session ends with this record; `true`: in the middle of it.
     pub crash: Option<(usize, bool)>,
+    /// Only counted, as if it were on a disk.
+    pub elsewhere: bool,
+    pub length: usize,
 }
 
 impl Sink for Log {
@@ -149,7 +152,10 @@ impl Sink for Log {
                 Some((_, true)) => line.len() / 2,
                 _ => line.len(),
             };
-            self.bytes.extend(&line.as_bytes()[..kept]);
+            self.length += kept;
+            if !self.elsewhere {
+                self.bytes.extend(&line.as_bytes()[..kept]);
+            }
             if crash.is_some() {
                 return Err(());
             }
@@ -167,18 +173,22 @@ pub fn reopen(mut bytes: Vec<u8>) -> (State, Log) {
         bytes,
         count: decoded.entries.len(),
         end: decoded.end,
-        crash: None,
+        ..Log::default()
     };
     (state, log)
 }
 
 /// Runs to the end, or to the crash; the second is the state then.
 pub fn run(world: &mut World, plan: &Plan, crash: Option<(usize, bool)>) -> (Log, Option<State>) {
-    let op = world.operator(&plan.id);
     let log = Log {
         crash,
         ..Log::default()
     };
+    run_with(world, plan, log)
+}
+
+pub fn run_with(world: &mut World, plan: &Plan, log: Log) -> (Log, Option<State>) {
+    let op = world.operator(&plan.id);
     // A session that does not even start leaves its journal as well.
     let mut shared = Shared(std::rc::Rc::new(std::cell::RefCell::new(log)));
     let log = shared.0.clone();

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
+use std::time::{Duration, Instant};
 
 use xtask::rollout::{
     Action, Check, Colour, Outcome, Record, Refusal, StorePath, Targets, Task, Unit, UnitState,
@@ -94,6 +95,12 @@ pub struct World {
     count: u64,
     pub seed: Seed,
     pub started: u64,
+    /// When the actions that are under way were begun, by operator and number.
+    begun: BTreeMap<(usize, u64), u64>,
+    /// How long actions took for each host.
+    pub busy: BTreeMap<String, u64>,
+    /// What simulating took in truth.
+    pub spent: Duration,
 }
 
 const LATENCY: u64 = 50;
@@ -117,6 +124,9 @@ impl World {
             count: 0,
             seed: Seed::new(seed),
             started: 0,
+            begun: BTreeMap::new(),
+            busy: BTreeMap::new(),
+            spent: Duration::ZERO,
         }
     }
 
@@ -162,6 +172,7 @@ impl World {
     pub fn begin(&mut self, op: usize, action: Action) {
         self.started += 1;
         let started = self.now;
+        self.begun.insert((op, action.id), started);
         let latency = LATENCY + self.seed.below(20) as u64;
         self.at(
             self.now + latency,
@@ -214,6 +225,10 @@ impl World {
                 action,
                 outcome,
             } => {
+                let begun = self.begun.remove(&(op, action.id)).unwrap_or(self.now);
+                if let Some(host) = &action.host {
+                    *self.busy.entry(host.clone()).or_default() += self.now - begun;
+                }
                 if !self.dead[op] {
                     return Some((op, action, outcome));
                 }
@@ -663,13 +678,16 @@ pub struct Hands<'a> {
 
 impl Targets for Hands<'_> {
     fn start(&mut self, action: Action) {
+        let from = Instant::now();
         self.world.begin(self.op, action);
+        self.world.spent += from.elapsed();
     }
 
     fn next(&mut self) -> Option<(Action, Outcome)> {
-        self.world
-            .next()
-            .map(|(_, action, outcome)| (action, outcome))
+        let from = Instant::now();
+        let answer = self.world.next();
+        self.world.spent += from.elapsed();
+        answer.map(|(_, action, outcome)| (action, outcome))
     }
 }
 

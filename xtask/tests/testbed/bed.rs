@@ -226,6 +226,8 @@ impl Bed {
             arguments.extend(words.split(' '));
             must("ip", &arguments);
         }
+        // Another machine may have had that address before.
+        run("ip", &["-n", &self.name, "neigh", "flush", "dev", "br0"]);
         // Nothing that the stand-in builds is machine code.
         let conf = root.join("etc/nix/nix.conf");
         let text = fs::read_to_string(&conf).unwrap_or_default();

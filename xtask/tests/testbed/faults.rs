@@ -1,15 +1,20 @@
 //! Everything that may go wrong with a target, at every step of its way.
 
-use std::collections::VecDeque;
-use std::io::Write;
-use std::sync::Mutex;
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::bed::{Bed, Target};
+use crate::common::need;
+use crate::common::seed::{Seed, number};
 use crate::fleet::{Fleet, Operator};
+use crate::table::{self, Row};
+
+/// What the watchdog may take, in milliseconds: ten seconds to kill and the baseline's
+/// activation (`TIMES`), and a second for what lies in between.
+const BUDGET: i64 = 10_000 + 10_000 + 1_000;
 
 /// What happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +34,8 @@ pub enum Fault {
     Kill,
     /// The operator is killed, and nobody comes.
     Desert,
+    /// The operator's clock jumps by so many seconds, for good.
+    Skew(i64),
     /// The new closure is bad, in one of these ways.
     Closure(Bad),
 }
@@ -63,7 +70,7 @@ pub const STEPS: [&str; 8] = [
     "probe", "build", "copy", "arm", "test", "health", "commit", "release",
 ];
 
-pub const FAULTS: [Fault; 9] = [
+pub const FAULTS: [Fault; 11] = [
     Fault::Cut(5),
     Fault::Cut(60),
     Fault::NoSshd(5),
@@ -73,6 +80,8 @@ pub const FAULTS: [Fault; 9] = [
     Fault::Reset,
     Fault::Kill,
     Fault::Desert,
+    Fault::Skew(7_200),
+    Fault::Skew(-7_200),
 ];
 
 pub const BAD: [Bad; 6] = [
@@ -90,37 +99,20 @@ pub struct Trial {
     pub faults: Vec<(Fault, &'static str, u64)>,
 }
 
-/// How it came out.
-#[derive(Debug, Clone)]
-pub struct Row {
-    pub trial: String,
-    /// `new`, `old`, or what else it is.
-    pub end: String,
-    /// Who brought it there.
-    pub by: String,
-    /// Milliseconds from the watchdog's deadline to its beginning, and what it took.
-    pub late: Option<i64>,
-    pub took: Option<i64>,
-    pub status: i32,
-    pub seconds: f64,
-    /// What is wrong; nothing if it is as it should be.
-    pub wrong: Vec<String>,
-}
+impl Trial {
+    pub fn one(fault: Fault, step: &'static str) -> Self {
+        Self {
+            faults: vec![(fault, step, 100)],
+        }
+    }
 
-impl Row {
-    pub fn line(&self) -> String {
-        let number = |it: Option<i64>| it.map_or_else(|| "-".to_owned(), |it| it.to_string());
-        format!(
-            "{:<46} {:<4} by {:<9} late {:>6} ms took {:>6} ms exit {:<3} {:>5.1} s {}",
-            self.trial,
-            self.end,
-            self.by,
-            number(self.late),
-            number(self.took),
-            self.status,
-            self.seconds,
-            self.wrong.join("; ")
-        )
+    fn name(&self) -> String {
+        let faults: Vec<String> = self
+            .faults
+            .iter()
+            .map(|(fault, step, delay)| format!("{fault:?}@{step}+{delay}"))
+            .collect();
+        faults.join(" ")
     }
 }
 
@@ -130,6 +122,42 @@ pub struct Lane<'a> {
     pub fleet: Fleet<'a>,
     version: u32,
     number: u32,
+}
+
+/// A target before a trial.
+struct Before {
+    systems: [String; 3],
+    generation: String,
+    token: String,
+}
+
+impl Before {
+    /// The newest record is of the trial.
+    fn is_ours(&self, lane: &Lane) -> bool {
+        lane.target.record("token") != self.token
+    }
+}
+
+/// What was struck.
+#[derive(Default)]
+struct Struck {
+    count: usize,
+    /// The operator is no more.
+    killed: bool,
+    /// And nobody comes.
+    deserted: bool,
+    /// The disk is full.
+    full: bool,
+}
+
+/// What lets a process have a clock of its own.
+fn fake_clock() -> Option<PathBuf> {
+    let places = std::fs::read_dir("/usr/lib")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut files = places.map(|place| place.path().join("faketime/libfaketime.so.1"));
+    files.find(|file| file.exists())
 }
 
 impl<'a> Lane<'a> {
@@ -179,6 +207,7 @@ impl<'a> Lane<'a> {
                 self.target.power_on();
             }
             Fault::Kill | Fault::Desert => operator.kill(),
+            Fault::Skew(seconds) => self.set_clock(seconds),
             Fault::Closure(_) => {}
         }
     }
@@ -197,11 +226,11 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// Nothing happens by itself any more.
+    /// Nothing happens by itself any more; it does not go down or come up either.
     fn settled(&self) -> bool {
         let quiet = self
             .target
-            .inside("! systemctl list-units --state=activating --no-legend 'fleet-rollout-*' | grep -q .")
+            .inside("case $(systemctl is-system-running) in running | degraded) ;; *) exit 1 ;; esac; ! systemctl list-units --state=activating --no-legend 'fleet-rollout-*' | grep -q .")
             .1;
         let state = self.target.record("state");
         quiet == Some(0) && ["", "confirmed", "reverted"].contains(&state.as_str())
@@ -218,41 +247,87 @@ impl<'a> Lane<'a> {
         false
     }
 
-    /// How late the watchdog of the newest record was, and what it took.
-    fn watch(&self, ours: bool) -> (Option<i64>, Option<i64>) {
-        let number = |key: &str| self.target.record(key).parse::<i64>().ok().filter(|_| ours);
-        let (deadline, began) = (number("watch-deadline"), number("watch-began"));
-        let late = began
-            .zip(deadline)
-            .map(|(began, deadline)| began - deadline);
-        let took = number("watch-done").zip(began);
-        (late, took.map(|(done, began)| done - began))
+    /// When the watchdog of the newest record was to begin, began, and was done.
+    fn watch(&self, before: &Before) -> [Option<i64>; 3] {
+        let ours = before.is_ours(self);
+        ["watch-deadline", "watch-began", "watch-done"]
+            .map(|key| self.target.record(key).parse().ok().filter(|_| ours))
     }
 
-    /// One trial, from a good state to a good state.
-    pub fn run(&mut self, trial: &Trial) -> Row {
-        let started = Instant::now();
-        let bad = trial.faults.iter().find_map(|(fault, ..)| match fault {
-            Fault::Closure(bad) => Some(*bad),
-            _ => None,
-        });
-        self.next_version(&bad.map(Bad::host).unwrap_or_default());
-        let before = self.target.systems();
-        let generation = self.target.generation();
-        let token = self.target.record("token");
-        let mut operator = self.fleet.start(&["rollout", "--stage", "1", "--yes"]);
-        let mut deserted = false;
-        let mut killed = false;
-        let mut full = false;
+    /// What gives the operator a clock that can be set; nothing if there is none.
+    fn clock(&self) -> Vec<(&'static str, String)> {
+        let Some(library) = fake_clock() else {
+            return Vec::new();
+        };
+        self.set_clock(0);
+        vec![
+            ("LD_PRELOAD", library.display().to_string()),
+            (
+                "FAKETIME_TIMESTAMP_FILE",
+                self.fleet
+                    .place
+                    .with_extension("clock")
+                    .display()
+                    .to_string(),
+            ),
+            ("FAKETIME_NO_CACHE", "1".to_owned()),
+            // Deadlines are of a clock that nobody sets.
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+        ]
+    }
+
+    fn set_clock(&self, seconds: i64) {
+        let file = self.fleet.place.with_extension("clock");
+        std::fs::write(file, format!("{seconds:+}")).unwrap();
+    }
+
+    /// What the target is now, against what it was; what is wrong with that.
+    fn end(&self, before: &Before, wanted: &str) -> (&'static str, Vec<String>) {
+        let systems = self.target.systems();
+        let state = self.target.record("state");
+        let mut wrong = Vec::new();
+        if systems.iter().all(|system| system == wanted) {
+            if before.is_ours(self) && state != "confirmed" {
+                wrong.push(format!(
+                    "it runs the new closure, and its record is {state}"
+                ));
+            }
+            return ("new", wrong);
+        }
+        if systems != before.systems {
+            let was = &before.systems;
+            wrong.push(format!("neither new nor old: {systems:?}, was {was:?}"));
+            return ("?", wrong);
+        }
+        if self.target.generation() != before.generation {
+            wrong.push("another generation leads to the old closure".to_owned());
+        }
+        ("old", wrong)
+    }
+
+    /// Who has brought the target to where it is.
+    fn by(&self, before: &Before, end: &str) -> String {
+        match end {
+            _ if !before.is_ours(self) => "nobody".to_owned(),
+            "new" => "operator".to_owned(),
+            _ => self.target.record("reverted-by"),
+        }
+    }
+
+    /// Strikes as the steps begin; what has become of the operator.
+    fn strikes(&mut self, trial: &Trial, operator: &mut Operator) -> Struck {
+        let mut struck = Struck::default();
         for (fault, step, delay) in &trial.faults {
-            if matches!(fault, Fault::Closure(_)) || killed {
+            if matches!(fault, Fault::Closure(_)) {
+                struck.count += 1;
                 continue;
             }
-            if !operator.until(step) {
+            if struck.killed || !operator.until(step) {
                 continue;
             }
+            struck.count += 1;
             sleep(Duration::from_millis(*delay));
-            self.strike(*fault, &mut operator);
+            self.strike(*fault, operator);
             match fault {
                 Fault::Cut(time) | Fault::NoSshd(time) | Fault::Freeze(time) => {
                     let end = Instant::now() + Duration::from_secs(*time);
@@ -261,152 +336,152 @@ impl<'a> Lane<'a> {
                     }
                     self.heal(*fault);
                 }
-                Fault::Full => full = true,
-                Fault::Kill => killed = true,
+                Fault::Full => struck.full = true,
+                Fault::Kill => struck.killed = true,
                 Fault::Desert => {
-                    killed = true;
-                    deserted = true;
+                    struck.killed = true;
+                    struck.deserted = true;
                 }
                 _ => {}
             }
         }
-        let mut wrong = Vec::new();
-        let mut status = -9;
-        if deserted {
-            if !self.wait_until_settled() {
-                wrong.push("nobody has brought it to an end".to_owned());
+        struck
+    }
+
+    /// The operator's side goes on until it has said how it ended.
+    fn resume(&self, mut status: Option<i32>) -> Option<i32> {
+        for _ in 0..2 {
+            if status == Some(0) {
+                break;
             }
-        } else if !killed {
-            status = operator.wait(Duration::from_secs(300));
+            let (again, _) = self.fleet.run(&["rollout", "resume"]);
+            // 1: there is nothing to resume; if it had come to its end before it
+            // was killed, the journal knows how.
+            if again == 1 {
+                status = status.or_else(|| Some(self.fleet.last_status()));
+                break;
+            }
+            status = Some(again);
+        }
+        status
+    }
+
+    /// One trial, from a good state to a good state.
+    pub fn run(&mut self, name: &str, trial: &Trial) -> Row {
+        let started = Instant::now();
+        let bad = trial.faults.iter().find_map(|(fault, ..)| match fault {
+            Fault::Closure(bad) => Some(*bad),
+            _ => None,
+        });
+        self.next_version(&bad.map(Bad::host).unwrap_or_default());
+        let before = Before {
+            systems: self.target.systems(),
+            generation: self.target.generation(),
+            token: self.target.record("token"),
+        };
+        let clock = self.clock();
+        let clock: Vec<(&str, &str)> = clock.iter().map(|(key, value)| (*key, &**value)).collect();
+        let words = ["rollout", "--stage", "1", "--yes"];
+        let mut operator = self.fleet.start_with(&words, &clock);
+        let struck = self.strikes(trial, &mut operator);
+        let mut wrong = Vec::new();
+        let first = match struck.killed {
+            true => None,
+            false => Some(operator.wait(Duration::from_secs(300))),
+        };
+        // What is on its way to the target gets there still.
+        let last = Duration::from_secs(if struck.deserted { 4 } else { 0 });
+        sleep(last);
+        if struck.deserted && !self.wait_until_settled() {
+            wrong.push("nobody has brought it to an end".to_owned());
         }
         let plan = operator.records.first().cloned().unwrap_or_default();
         let wanted = &plan["record"]["plan"]["hosts"][0]["closure"];
         let wanted = wanted.as_str().unwrap_or_default().to_owned();
-        if full {
+        // What it came to without anybody.
+        let alone = struck.deserted.then(|| {
+            let (end, more) = self.end(&before, &wanted);
+            wrong.extend(more);
+            (end, self.by(&before, end), self.watch(&before))
+        });
+        if struck.full {
             self.heal(Fault::Full);
         }
-        let mut times = deserted.then(|| self.watch(true));
         // What was cut off, or not reached at the end, is taken up again.
-        let first_status = status;
-        let by_watchdog = deserted.then(|| self.target.record("reverted-by"));
-        for _ in 0..2 {
-            let (again, _) = if killed || status != 0 {
-                self.fleet.run(&["rollout", "resume"])
-            } else {
-                break;
-            };
-            // 1: there is nothing to resume; if it had come to its end before it
-            // was killed, the journal knows how.
-            if again == 1 {
-                if status == -9 {
-                    status = self.fleet.last_status();
-                }
-                break;
-            }
-            status = again;
-            killed = false;
-        }
+        let status = self.resume(first);
         if !self.wait_until_settled() {
             wrong.push("it does not settle".to_owned());
         }
-        let systems = self.target.systems();
-        let all = |closure: &str| systems.iter().all(|system| system == closure);
-        let end = if all(&wanted) {
-            "new"
-        } else if systems == before && self.target.generation() != generation {
-            wrong.push("another generation leads to the old closure".to_owned());
-            "old"
-        } else if systems == before {
-            "old"
-        } else {
-            wrong.push(format!("neither new nor old: {systems:?}, was {before:?}"));
-            "?"
-        };
-        let state = self.target.record("state");
-        let ours = self.target.record("token") != token;
-        if ours && end == "new" && state != "confirmed" {
-            wrong.push(format!(
-                "it runs the new closure, and its record is {state}"
-            ));
+        let (then, more) = self.end(&before, &wanted);
+        wrong.extend(more);
+        if (status == Some(0)) != (then == "new") {
+            wrong.push(format!("exit status {status:?}, and it is {then}"));
         }
-        if (status == 0) != (end == "new") {
-            wrong.push(format!("exit status {status}"));
+        if trial.faults.len() == 1 && struck.count == 0 {
+            wrong.push("the step never came".to_owned());
         }
-        let (late, took) = times.take().unwrap_or_else(|| self.watch(ours));
-        if late.is_some_and(|late| !(-200..=5_000).contains(&late)) {
-            wrong.push("the watchdog was late".to_owned());
-        }
-        let by = match by_watchdog {
-            Some(by) if !by.is_empty() => by,
-            _ if end == "new" => "operator".to_owned(),
-            _ if !ours => "nobody".to_owned(),
-            _ => self.target.record("reverted-by"),
-        };
-        let faults: Vec<String> = trial
-            .faults
-            .iter()
-            .map(|(fault, step, delay)| format!("{fault:?}@{step}+{delay}"))
-            .collect();
-        if !wrong.is_empty() {
-            wrong.push(format!("first exit {first_status}"));
-        }
-        Row {
-            trial: faults.join(" "),
+        let (end, by, [deadline, began, done]) =
+            alone.unwrap_or_else(|| (then, self.by(&before, then), self.watch(&before)));
+        let mut row = Row {
+            trial: name.to_owned(),
             end: end.to_owned(),
             by,
-            late,
-            took,
+            deadline,
+            began,
+            done,
+            then: struck.killed.then(|| then.to_owned()),
             status,
             seconds: started.elapsed().as_secs_f64(),
             wrong,
+        };
+        if row
+            .late()
+            .is_some_and(|late| !(-200..=5_000).contains(&late))
+        {
+            row.wrong.push("the watchdog was late".to_owned());
         }
+        if row.took().is_some_and(|took| took > BUDGET) {
+            row.wrong.push("the watchdog took too long".to_owned());
+        }
+        if !row.wrong.is_empty() {
+            row.wrong.push(format!("first exit {first:?}"));
+            let log = self.fleet.log();
+            let tail: Vec<&str> = log.lines().rev().take(40).collect();
+            for line in tail.iter().rev() {
+                eprintln!("    {line}");
+            }
+        }
+        row
     }
 }
 
-/// Runs trials, some side by side; what went wrong comes back, and every row goes
-/// to the table.
-pub fn run(bed: &Bed, lanes: u32, trials: Vec<Trial>, table: &str) -> Vec<Row> {
-    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(table);
-    let file = std::fs::File::options()
-        .append(true)
-        .create(true)
-        .open(&path)
-        .unwrap();
-    let file = Mutex::new(file);
-    eprintln!("table: {}", path.display());
-    let queue = Mutex::new(VecDeque::from(trials));
-    let rows = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for number in 1..=lanes {
-            let (queue, rows, file) = (&queue, &rows, &file);
-            scope.spawn(move || {
-                let mut lane = Lane::new(bed, number);
-                loop {
-                    let Some(trial) = queue.lock().unwrap().pop_front() else {
-                        break;
-                    };
-                    let row = lane.run(&trial);
-                    eprintln!("{}", row.line());
-                    writeln!(file.lock().unwrap(), "{}", row.line()).unwrap();
-                    let broken = !row.wrong.is_empty();
-                    if broken {
-                        let log = lane.fleet.log();
-                        let tail: Vec<&str> = log.lines().rev().take(40).collect();
-                        for line in tail.iter().rev() {
-                            eprintln!("    {line}");
-                        }
-                    }
-                    let stranded = row.end == "?";
-                    rows.lock().unwrap().push(row);
-                    if stranded {
-                        drop(lane);
-                        lane = Lane::new(bed, number);
-                    }
-                }
-            });
+/// Runs trials, some side by side.
+pub fn run(bed: &Bed, lanes: u32, trials: Vec<Trial>, table: &str) {
+    let named = trials.into_iter().map(|trial| (trial.name(), trial));
+    let lane = |number| Lane::new(bed, number);
+    table::run(table, lanes, named, lane, Lane::run);
+}
+
+/// Two or three at random.
+pub fn together(count: u64) -> Vec<(String, Trial)> {
+    let mut seed = Seed::new(number("FLEET_TEST_SEED", 1));
+    let mut trial = |number| {
+        let mut faults = Vec::new();
+        if seed.chance(40) {
+            faults.push((Fault::Closure(*seed.pick(&BAD)), "test", 0));
         }
-    });
-    rows.into_inner().unwrap()
+        let mut step = seed.below(4);
+        for _ in 0..1 + seed.below(2) {
+            if step < STEPS.len() {
+                let delay = u64::try_from(seed.below(1_500)).unwrap();
+                faults.push((*seed.pick(&FAULTS), STEPS[step], delay));
+            }
+            step += 1 + seed.below(3);
+        }
+        let trial = Trial { faults };
+        (format!("{number} {}", trial.name()), trial)
+    };
+    (1..=count).map(&mut trial).collect()
 }
 
 /// Every fault at every step, and every bad closure.
@@ -417,11 +492,16 @@ pub fn matrix() -> Vec<Trial> {
             faults: vec![(Fault::Closure(bad), "test", 0)],
         });
     }
+    let no_clock = fake_clock().is_none();
+    if no_clock {
+        need::skip("faketime", "there is no libfaketime");
+    }
     for fault in FAULTS {
+        if no_clock && matches!(fault, Fault::Skew(_)) {
+            continue;
+        }
         for step in STEPS {
-            trials.push(Trial {
-                faults: vec![(fault, step, 100)],
-            });
+            trials.push(Trial::one(fault, step));
         }
     }
     trials

@@ -86,6 +86,8 @@ impl<'a> Fleet<'a> {
     /// `settings` is what fleet.toml says beside times.
     pub fn new(bed: &'a Bed, name: &str, hosts: &[(&str, &str, u32)], settings: &str) -> Self {
         let place = bed.path(name);
+        // What a lane before had there.
+        let _ = fs::remove_dir_all(&place);
         for directory in ["modules/features", "nix/rollout"] {
             fs::create_dir_all(place.join(directory)).unwrap();
         }

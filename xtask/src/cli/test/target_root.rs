@@ -22,6 +22,9 @@ const NEEDED: &[(&str, &str)] = &[
     ("curl", "curl"),
 ];
 
+/// What a few tests need, and skip without: an operator whose clock is wrong.
+const USEFUL: (&str, &str) = ("faketime", "faketime");
+
 /// How long it may take to be made.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -58,6 +61,10 @@ pub(super) fn prepare(
         }
         debian::install(&*context.runner, &missing, path)
             .map_err(|error| skip(format!("{}: {error}", missing.join(", "))))?;
+    }
+    if install && find_program(USEFUL.0, path).is_none() {
+        // The test says that it is missing.
+        let _ = debian::install(&*context.runner, &[USEFUL.1], path);
     }
     let place = cache.join("target-bookworm");
     // Written last: it is whole.
