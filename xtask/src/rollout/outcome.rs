@@ -15,6 +15,14 @@ const NEEDS_REBOOT: i32 = 100;
 impl Machine {
     pub(super) fn host_outcome(&mut self, at: usize, outcome: &Outcome) {
         use Outcome::{Armed, Done, Exited, Failed, Healthy, Observed, Refused};
+        if let Observed(seen) = outcome
+            && let Some(record) = self.own(at, seen)
+            && record.watch.said().is_some()
+        {
+            // For reports: nothing is decided by it.
+            let watch = Some(record.watch.clone());
+            self.with(at, |host| host.watch = watch);
+        }
         let host = self.host(at);
         match (&host.phase, outcome) {
             (_, Refused(Refusal::Fenced)) => self.finish(at, Final::Yielded),

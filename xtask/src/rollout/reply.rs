@@ -30,10 +30,35 @@ pub struct Watch {
     pub deadline: Option<u64>,
     /// When it began.
     pub began: Option<u64>,
-    /// When it was done.
+    /// When it was done; not set if it had to reboot.
     pub done: Option<u64>,
+    /// When the guard began to take the change back, of the clock of its own boot.
+    pub guard_began: Option<u64>,
+    /// When it was done, of the same clock.
+    pub guard_done: Option<u64>,
     /// Who has begun the way back: `operator`, `watchdog` or `boot`.
     pub reverted_by: Option<String>,
+}
+
+impl Watch {
+    /// What it has done, in words; `None` if it never began.
+    pub fn said(&self) -> Option<String> {
+        let seconds = |from: u64, to: u64| to.saturating_sub(from) as f64 / 1000.0;
+        if let Some(began) = self.began {
+            let mut text = "the watchdog began".to_owned();
+            if let Some(deadline) = self.deadline {
+                text += &format!(" {:.1} s after its deadline", seconds(deadline, began));
+            }
+            match (self.done, self.guard_done) {
+                (Some(done), _) => text += &format!(", and took {:.1} s", seconds(began, done)),
+                (None, Some(_)) => text += ", and had to reboot",
+                (None, None) => {}
+            }
+            return Some(text);
+        }
+        let took = seconds(self.guard_began?, self.guard_done?);
+        Some(format!("the guard took {took:.1} s at boot"))
+    }
 }
 
 /// Lines before `end`.
@@ -180,6 +205,8 @@ fn record<'a>(
             deadline: number("watch-deadline"),
             began: number("watch-began"),
             done: number("watch-done"),
+            guard_began: number("guard-began"),
+            guard_done: number("guard-done"),
             reverted_by: word("reverted-by").map(str::to_owned),
         },
     })
@@ -193,6 +220,34 @@ mod tests {
         generation 7\nboot /nix/store/a\nbooted \nboot-id 5\nfree /nix 100\nfree /boot 4\n\
         failed x.service\nguard yes\nrecord r1 2 9 armed\nrecord-boot-id 5\ntest 1 running\n\
         commit not-started\nrevert exited 3\nwatched yes\nwatch-deadline 77\nend\n";
+
+    #[test]
+    fn what_a_watchdog_did_is_said() {
+        let watch = |began, done, guard_began, guard_done| Watch {
+            deadline: Some(5_000),
+            began,
+            done,
+            guard_began,
+            guard_done,
+            reverted_by: None,
+        };
+        let check = |watch: Watch, expect: &str| {
+            assert_eq!(watch.said().unwrap_or_default(), expect);
+        };
+        check(watch(None, None, None, None), "");
+        check(
+            watch(Some(5_700), Some(6_900), None, None),
+            "the watchdog began 0.7 s after its deadline, and took 1.2 s",
+        );
+        check(
+            watch(Some(5_700), None, Some(900), Some(1_000)),
+            "the watchdog began 0.7 s after its deadline, and had to reboot",
+        );
+        check(
+            watch(None, None, Some(900), Some(1_000)),
+            "the guard took 0.1 s at boot",
+        );
+    }
 
     #[test]
     fn an_observation_is_read() {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::event::{Action, ActionId, Baseline};
 use super::plan::{Colour, Plan, StorePath};
+use super::reply::Watch;
 use super::waves::Scene;
 
 /// Why a host is not as intended.
@@ -178,6 +179,9 @@ pub struct Host {
     pub recoveries: u32,
     /// What went wrong.
     pub failure: Option<Failure>,
+    /// What watchdog or guard did when they last acted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
 }
 
 impl Default for Host {
@@ -201,6 +205,7 @@ impl Default for Host {
             starts: 0,
             recoveries: 0,
             failure: None,
+            watch: None,
         }
     }
 }

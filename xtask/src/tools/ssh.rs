@@ -85,8 +85,10 @@ impl Ssh {
             Some(path) => include(&format!("\"{}\"", path.canonicalize()?.display())),
             None => include("~/.ssh/config") + &include("/etc/ssh/ssh_config"),
         };
+        // A connection to a bastion is nobody's master: left behind, it would hold our
+        // pipes open.
         let ours = format!(
-            "BatchMode yes\nConnectTimeout {CONNECT}\nServerAliveInterval {}\n\
+            "ControlMaster no\nBatchMode yes\nConnectTimeout {CONNECT}\nServerAliveInterval {}\n\
              ServerAliveCountMax {}\nForwardAgent no\nForwardX11 no\nRequestTTY no\n\
              EscapeChar none\nLogLevel ERROR\n",
             ALIVE.0, ALIVE.1
@@ -250,7 +252,12 @@ mod tests {
             port: Some(2222),
         };
         let config = fs::read_to_string(ssh.directory.path().join("config")).unwrap();
-        for option in ["BatchMode yes", "ConnectTimeout", "ServerAliveInterval"] {
+        for option in [
+            "BatchMode yes",
+            "ConnectTimeout",
+            "ServerAliveInterval",
+            "ControlMaster no",
+        ] {
             assert!(config.contains(option), "{option}");
         }
         for call in [

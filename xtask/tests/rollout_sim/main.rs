@@ -10,6 +10,7 @@
     clippy::disallowed_macros
 )]
 
+mod classes;
 mod fleet;
 #[path = "../common/seed.rs"]
 #[allow(dead_code)]

@@ -167,6 +167,15 @@ impl Bed {
         command
     }
 
+    /// What runs in the operator's place of the network.
+    pub fn operators_processes(&self) -> String {
+        let pids = run_lines("ip", &["netns", "pids", &self.name]);
+        let line = |pid: &String| fs::read(format!("/proc/{pid}/cmdline")).ok();
+        let lines = pids.iter().filter_map(line);
+        let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
     /// A target that is up, at an address of its own.
     pub fn target(&self, address: &str) -> Target {
         let number = {
@@ -232,6 +241,9 @@ impl Bed {
         let conf = root.join("etc/nix/nix.conf");
         let text = fs::read_to_string(&conf).unwrap_or_default();
         fs::write(&conf, text + "extra-platforms = aarch64-linux\n").unwrap();
+        // It notes who is logged in, and may fail on a busy machine.
+        let mask = root.join("etc/systemd/system/systemd-update-utmp-runlevel.service");
+        std::os::unix::fs::symlink("/dev/null", mask).unwrap();
         let home = root.join("root/.ssh");
         fs::create_dir_all(&home).unwrap();
         fs::copy(self.path("key.pub"), home.join("authorized_keys")).unwrap();

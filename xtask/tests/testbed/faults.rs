@@ -16,6 +16,9 @@ use crate::table::{self, Row};
 /// activation (`TIMES`), and a second for what lies in between.
 const BUDGET: i64 = 10_000 + 10_000 + 1_000;
 
+/// And a reboot, where that fails.
+const REBOOT: i64 = 20_000;
+
 /// What happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -48,6 +51,8 @@ pub enum Bad {
     Health,
     CutsItselfOff,
     StopsSshd,
+    /// The baseline cannot be activated any more either, until the next boot.
+    NoWayBack,
 }
 
 impl Bad {
@@ -62,6 +67,7 @@ impl Bad {
                 "fault",
                 "systemctl stop ssh; pkill -KILL sshd || true".into(),
             )],
+            Self::NoWayBack => vec![("fault", "touch /run/no-way-back; false".into())],
         }
     }
 }
@@ -84,13 +90,14 @@ pub const FAULTS: [Fault; 11] = [
     Fault::Skew(-7_200),
 ];
 
-pub const BAD: [Bad; 6] = [
+pub const BAD: [Bad; 7] = [
     Bad::Fails,
     Bad::Hangs,
     Bad::Unit,
     Bad::Health,
     Bad::CutsItselfOff,
     Bad::StopsSshd,
+    Bad::NoWayBack,
 ];
 
 /// One trial: some faults, each when a step begins, with a delay in milliseconds.
@@ -247,11 +254,21 @@ impl<'a> Lane<'a> {
         false
     }
 
-    /// When the watchdog of the newest record was to begin, began, and was done.
+    /// When the watchdog of the newest record was to begin, began, and was done; the
+    /// guard, where it took its place. Targets have one clock here, over reboots too.
     fn watch(&self, before: &Before) -> [Option<i64>; 3] {
-        let ours = before.is_ours(self);
-        ["watch-deadline", "watch-began", "watch-done"]
-            .map(|key| self.target.record(key).parse().ok().filter(|_| ours))
+        if !before.is_ours(self) {
+            return [None; 3];
+        }
+        let number = |key: &str| self.target.record(key).parse().ok();
+        match number("watch-began") {
+            Some(began) => {
+                let done = number("watch-done").or_else(|| number("guard-done"));
+                [number("watch-deadline"), Some(began), done]
+            }
+            None if number("guard-began").is_none() => [number("watch-deadline"), None, None],
+            None => [None, number("guard-began"), number("guard-done")],
+        }
     }
 
     /// What gives the operator a clock that can be set; nothing if there is none.
@@ -392,6 +409,9 @@ impl<'a> Lane<'a> {
         // What is on its way to the target gets there still.
         let last = Duration::from_secs(if struck.deserted { 4 } else { 0 });
         sleep(last);
+        if let Some(first) = first {
+            wrong.extend(untrue(first, &operator.ends));
+        }
         if struck.deserted && !self.wait_until_settled() {
             wrong.push("nobody has brought it to an end".to_owned());
         }
@@ -433,6 +453,7 @@ impl<'a> Lane<'a> {
             status,
             seconds: started.elapsed().as_secs_f64(),
             wrong,
+            ..Row::default()
         };
         if row
             .late()
@@ -440,7 +461,11 @@ impl<'a> Lane<'a> {
         {
             row.wrong.push("the watchdog was late".to_owned());
         }
-        if row.took().is_some_and(|took| took > BUDGET) {
+        let budget = match row.by.as_str() {
+            "boot" => BUDGET + REBOOT,
+            _ => BUDGET,
+        };
+        if row.took().is_some_and(|took| took > budget) {
             row.wrong.push("the watchdog took too long".to_owned());
         }
         if !row.wrong.is_empty() {
@@ -453,6 +478,24 @@ impl<'a> Lane<'a> {
         }
         row
     }
+}
+
+/// What does not fit of an exit status and what was said at the end.
+fn untrue(status: i32, ends: &[Value]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let [host, all] = ends else {
+        return vec![format!("it says at the end: {ends:?}")];
+    };
+    if all["exit_status"] != status {
+        wrong.push(format!("exit status {status}, and it says {all}"));
+    }
+    let confirmed = host["phase"]["final"] == "confirmed";
+    // Who waits for a host has not failed.
+    let failed = !host["failure"]["class"].is_null();
+    if confirmed != (status == 0) || failed == confirmed {
+        wrong.push(format!("exit status {status}, and it says {host}"));
+    }
+    wrong
 }
 
 /// Runs trials, some side by side.

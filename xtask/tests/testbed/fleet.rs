@@ -21,6 +21,7 @@ const FLAKE: &str = r#"{
       modules = [
         ./modules/features/rollout-guard.nix
         ./base.nix
+        (if host ? nixinate then { _module.args = { inherit (host) nixinate; }; } else { })
         {
           networking.hostName = name;
           features.rollout-guard.enable = host.guard or true;
@@ -47,7 +48,7 @@ const BASE: &str = r#"{ lib, ... }: {
   fileSystems."/".device = "/dev/vda";
   boot.loader.systemd-boot.enable = true;
   # What a bad system may have done to the network is undone by a good one.
-  system.activationScripts.network = "ip link set host0 up; systemctl start --no-block ssh";
+  system.activationScripts.network = "test ! -e /run/no-way-back; ip link set host0 up; systemctl start --no-block ssh";
   system.activationScripts.fault.deps = [ "network" ];
   systemd.services.web = {
     wantedBy = [ "multi-user.target" ];
@@ -254,6 +255,7 @@ impl<'a> Fleet<'a> {
             child,
             lines,
             records: Vec::new(),
+            ends: Vec::new(),
         }
     }
 
@@ -285,6 +287,8 @@ pub struct Operator {
     child: Child,
     lines: Receiver<Value>,
     pub records: Vec<Value>,
+    /// What it says at its end: of every host, then of all.
+    pub ends: Vec<Value>,
 }
 
 /// `host: task` of an intent.
@@ -306,10 +310,14 @@ pub fn intent(record: &Value) -> Option<(String, String)> {
 }
 
 impl Operator {
-    /// The next record, if it comes within that time.
+    /// The next line, if it comes within that time.
     pub fn next(&mut self, time: Duration) -> Option<Value> {
         let value = self.lines.recv_timeout(time).ok()?;
-        self.records.push(value.clone());
+        let list = match value["record"].is_null() {
+            true => &mut self.ends,
+            false => &mut self.records,
+        };
+        list.push(value.clone());
         Some(value)
     }
 
@@ -335,9 +343,10 @@ impl Operator {
 
     /// Takes what is left; `true` if there was nothing.
     fn drain(&mut self) -> bool {
-        let before = self.records.len();
+        let count = |it: &Self| it.records.len() + it.ends.len();
+        let before = count(self);
         while self.next(Duration::from_millis(50)).is_some() {}
-        self.records.len() == before
+        count(self) == before
     }
 
     /// It has come to its end.

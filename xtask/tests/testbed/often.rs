@@ -292,10 +292,13 @@ fn back_and_forth(lane: &mut Lane, mut seed: Seed) -> Row {
             .must(&format!("nix-store --verify-path {paths}"));
     }
     Row {
-        end: format!("{there} there, {back} back, {collected} collected"),
+        end: if can_go_back { "new" } else { "old" }.to_owned(),
         by: "operator".to_owned(),
         status: Some(0),
         seconds: started.elapsed().as_secs_f64(),
+        counts: [("there", there), ("back", back), ("collected", collected)]
+            .map(|(what, count)| (what.to_owned(), count))
+            .into(),
         ..Row::default()
     }
 }

@@ -94,7 +94,7 @@ fn a_rollout_from_beginning_to_end() {
     for line in table.lines().filter(|line| line.contains("confirmed  ")) {
         assert!(line.trim_end().ends_with('1'), "connections: {line}");
     }
-    // Back to what was found, and drift is seen before anything is done.
+    // Back to what was found, of a host and of a stage; and to what is named.
     assert_eq!(
         fleet.run(&["rollback", "host", "one"]).0,
         0,
@@ -103,6 +103,18 @@ fn a_rollout_from_beginning_to_end() {
     );
     assert_eq!(targets[0].systems(), before);
     assert_eq!(targets[0].generation(), generation);
+    let there = targets[1].systems();
+    let back = |words: &[&str]| {
+        let (status, _) = fleet.run(words);
+        assert_eq!(status, 0, "{words:?}: {}", fleet.log());
+        targets[1].systems()
+    };
+    let base = back(&["rollback", "stage", "2"]);
+    assert_ne!(base, there);
+    assert_eq!(back(&["rollback", "host", "two", "--to", "2"]), there);
+    assert_eq!(back(&["rollback", "host", "two", "--to", &base[0]]), base);
+    assert_eq!(fleet.run(&["rollback", "host", "two", "--to", "99"]).0, 2);
+    // Drift is seen before anything is done.
     targets[1].must(&format!("ln -sfn {} /run/current-system", before[0]));
     fleet.set_all("2");
     fleet.commit();
@@ -113,7 +125,7 @@ fn a_rollout_from_beginning_to_end() {
         .tool(&["rollout", "history", "--json"])
         .output()
         .unwrap();
-    assert_eq!(String::from_utf8_lossy(&history.stdout).lines().count(), 5);
+    assert_eq!(String::from_utf8_lossy(&history.stdout).lines().count(), 8);
 }
 
 /// A user who may do exactly what `rollout sudoers` prints.
@@ -194,4 +206,77 @@ fn nothing_secret_is_told() {
             place.display()
         );
     }
+}
+
+/// A host that only another one reaches, at a port that its new system changes.
+#[test]
+fn over_a_bastion_at_another_port() {
+    let Some(bed) = Bed::new() else { return };
+    let inner = "198.51.100.12";
+    let bastion = bed.target("192.0.2.11");
+    bastion.must("ip addr add 198.51.100.1/24 dev host0");
+    let mut config = std::fs::read_to_string(bed.path("ssh_config")).unwrap();
+    config += "Host 198.51.100.*\n  ProxyJump root@192.0.2.11\n";
+    std::fs::write(bed.path("ssh_config"), config).unwrap();
+    let (mut fleet, targets) = installed(&bed, "fleet", &[("only", inner, 1)], "");
+    let target = &targets[0];
+    target.must("echo Port 2222 > /etc/ssh/sshd_config.d/port.conf; systemctl restart ssh");
+    let toml = fleet.place.join("fleet.toml");
+    let text = std::fs::read_to_string(&toml).unwrap();
+    let at = |port: &str| {
+        text.replace(
+            "user = \"root\"",
+            &format!("user = \"root\"\nport = {port}"),
+        )
+    };
+    std::fs::write(&toml, at("2222")).unwrap();
+    fleet.set_all("1");
+    fleet.commit();
+    let (status, _) = fleet.run(&["rollout", "--stage", "1", "--yes"]);
+    assert_eq!(status, 0, "{}", fleet.log());
+    // It moves; what is there is confirmed over the new port.
+    std::fs::write(&toml, at("2222\nnext = { port = 2022 }")).unwrap();
+    let moves = "echo Port 2022 > /etc/ssh/sshd_config.d/port.conf; systemctl restart ssh";
+    fleet.set("only", "2", &[("fault", moves.into())]);
+    fleet.commit();
+    let before = target.systems();
+    let (status, _) = fleet.run(&["rollout", "--stage", "1", "--yes"]);
+    assert_eq!(status, 0, "{}", fleet.log());
+    assert_ne!(target.systems(), before);
+    // And where it does not come to where it was to move, it goes back.
+    std::fs::write(&toml, at("2022\nnext = { port = 2023 }")).unwrap();
+    fleet.set_all("3");
+    fleet.commit();
+    let before = target.systems();
+    let (status, _) = fleet.run(&["rollout", "--stage", "1", "--yes"]);
+    assert_eq!(status, 4, "{}", fleet.log());
+    assert_eq!(target.systems(), before);
+    // No connection is left behind.
+    assert_eq!(bed.operators_processes(), "");
+}
+
+/// A flake that says with nixinate how its host is reached, and where it is built.
+#[test]
+fn with_the_data_of_nixinate() {
+    let Some(bed) = Bed::new() else { return };
+    let (mut fleet, targets) = installed(&bed, "fleet", &THREE[..1], "");
+    let toml = fleet.place.join("fleet.toml");
+    let text = std::fs::read_to_string(&toml).unwrap();
+    let (text, _) = text.split_once("[hosts.one.deploy]").unwrap();
+    std::fs::write(&toml, text).unwrap();
+    let said = serde_json::json!({
+        "host": "192.0.2.11", "sshUser": "root", "buildOn": "remote",
+        "substituteOnTarget": false, "hermetic": false,
+    });
+    fleet.set("one", "1", &[("nixinate", said)]);
+    fleet.commit();
+    let before = targets[0].systems();
+    let (status, records) = fleet.run(&["rollout", "--stage", "1", "--yes"]);
+    assert_eq!(status, 0, "{}", fleet.log());
+    assert_ne!(targets[0].systems(), before);
+    let host = &records[0]["record"]["plan"]["hosts"][0];
+    assert_eq!(host["build_on"], "remote", "{host}");
+    assert_eq!(host["address"]["host"], "192.0.2.11", "{host}");
+    let closure = host["closure"].as_str().unwrap();
+    assert!(!std::path::Path::new(closure).exists(), "it was built here");
 }

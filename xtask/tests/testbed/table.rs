@@ -35,6 +35,9 @@ pub struct Row {
     /// Exit status of the operator's side; none if it was killed for good.
     pub status: Option<i32>,
     pub seconds: f64,
+    /// How often what was done in it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub counts: BTreeMap<String, u64>,
     /// What is wrong; nothing if it is as it should be.
     pub wrong: Vec<String>,
 }
@@ -278,6 +281,13 @@ fn judge(rows: &[Row]) {
         bad.len(),
         ends.join(", ")
     );
+    let mut counts = BTreeMap::<&str, u64>::new();
+    for (what, count) in rows.iter().flat_map(|row| &row.counts) {
+        *counts.entry(what).or_default() += count;
+    }
+    if !counts.is_empty() {
+        eprintln!("{counts:?}");
+    }
     let most = |times: &mut dyn Iterator<Item = i64>| times.max().unwrap_or_default();
     eprintln!(
         "the watchdog acted {} times, began at most {} ms after its deadline, took at most {} ms",

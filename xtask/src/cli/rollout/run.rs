@@ -142,6 +142,9 @@ fn go_on<S: Sink<Error = Problem>>(
     })?;
     let state = runner.state();
     show::summary(state, &handshakes, context);
+    if let Some(plan) = &state.plan {
+        show::ends(&plan.id, state, &handshakes, context);
+    }
     let outcome = match state.exit_status() {
         0 => Outcome::Done,
         1 => Outcome::Findings,

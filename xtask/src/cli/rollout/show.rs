@@ -1,11 +1,12 @@
 //! What people see of a rollout.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::super::context::Context;
 use super::start::Known;
+use crate::rollout::reply::Watch;
 use crate::rollout::{
     Act, Action, Event, Final, Halt, Host, HostPlan, Observation, Outcome as Came, Phase, Plan,
     Scene, State, StorePath, Task, Unit,
@@ -241,6 +242,53 @@ fn end(host: &Host) -> String {
     }
 }
 
+/// How every host came out, and the rollout: lines after those of the journal.
+pub(super) fn ends(
+    id: &str,
+    state: &State,
+    handshakes: &BTreeMap<String, usize>,
+    context: &Context,
+) {
+    #[derive(Serialize)]
+    struct OfHost<'a> {
+        schema: &'static str,
+        rollout: &'a str,
+        host: &'a str,
+        stage: u32,
+        #[serde(flatten)]
+        state: &'a Host,
+        connections: usize,
+    }
+    #[derive(Serialize)]
+    struct OfAll<'a> {
+        schema: &'static str,
+        rollout: &'a str,
+        exit_status: u8,
+        confirmed: &'a BTreeSet<u32>,
+        halt: &'a Option<Halt>,
+    }
+    let Some(plan) = &state.plan else { return };
+    for at in state.concerned() {
+        if let (Some(planned), Some(host)) = (plan.hosts.get(at), state.hosts.get(at)) {
+            context.ui.line(&OfHost {
+                schema: "rollout-host/1",
+                rollout: id,
+                host: &planned.name,
+                stage: planned.stage,
+                state: host,
+                connections: handshakes.get(&planned.name).copied().unwrap_or_default(),
+            });
+        }
+    }
+    context.ui.line(&OfAll {
+        schema: "rollout-end/1",
+        rollout: id,
+        exit_status: state.exit_status(),
+        confirmed: &state.confirmed,
+        halt: &state.halt,
+    });
+}
+
 /// Hosts that a resume would catch up with.
 pub(super) fn is_open(state: &State) -> bool {
     let open = |host: &Host| {
@@ -281,6 +329,7 @@ pub(super) fn summary(state: &State, handshakes: &BTreeMap<String, usize>, conte
         if let Some(failure) = &host.failure {
             why.push(failure.message.clone());
         }
+        why.extend(host.watch.as_ref().and_then(Watch::said));
         if host.unwatched_boot_window && host.touched {
             why.push("unwatched-boot-window".to_owned());
         }
