@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -43,7 +43,11 @@ pub struct Bed {
     lower: PathBuf,
     pub directory: TempDir,
     count: Mutex<u32>,
+    /// Where tests are threads of one process: one after the other.
+    _turn: MutexGuard<'static, ()>,
 }
+
+static TURN: Mutex<()> = Mutex::new(());
 
 /// Ends what an earlier run left behind that did not end by itself.
 fn sweep() {
@@ -115,6 +119,7 @@ impl Bed {
             need::skip("testbed", "FLEET_TEST_TARGET names no root of a target");
             return None;
         };
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         sweep();
         let name = format!("{PREFIX}-{}-op", std::process::id());
         if !run("ip", &["netns", "add", &name]).status.success() {
@@ -130,6 +135,7 @@ impl Bed {
             lower,
             directory,
             count: Mutex::new(0),
+            _turn: turn,
         };
         bed.ip("link set lo up");
         // Ports forward at once.

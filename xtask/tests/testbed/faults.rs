@@ -460,6 +460,10 @@ impl<'a> Lane<'a> {
             .is_some_and(|late| !(-200..=5_000).contains(&late))
         {
             row.wrong.push("the watchdog was late".to_owned());
+            let (journal, _) = self
+                .target
+                .inside("journalctl -o short-monotonic -n 60 --no-pager");
+            eprintln!("{journal}");
         }
         let budget = match row.by.as_str() {
             "boot" => BUDGET + REBOOT,

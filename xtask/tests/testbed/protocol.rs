@@ -1,6 +1,6 @@
 //! What has to hold without faults: the second run, users that are not root, secrets.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -121,11 +121,22 @@ fn a_rollout_from_beginning_to_end() {
     let (status, records) = fleet.run(&["rollout", "--stage", "2", "--force-stage", "--yes"]);
     assert_eq!(status, 3, "{}", fleet.log());
     assert_eq!(steps(&records), ["two probe"]);
+    let adopt = [
+        "rollout",
+        "--stage",
+        "2",
+        "--force-stage",
+        "--yes",
+        "--adopt-drift=profile",
+    ];
+    assert_eq!(fleet.run(&adopt).0, 0, "{}", fleet.log());
+    let now = targets[1].systems();
+    assert!(now[0] != before[0] && now.iter().all(|system| *system == now[0]));
     let history = fleet
         .tool(&["rollout", "history", "--json"])
         .output()
         .unwrap();
-    assert_eq!(String::from_utf8_lossy(&history.stdout).lines().count(), 8);
+    assert_eq!(String::from_utf8_lossy(&history.stdout).lines().count(), 9);
 }
 
 /// A user who may do exactly what `rollout sudoers` prints.
@@ -279,4 +290,62 @@ fn with_the_data_of_nixinate() {
     assert_eq!(host["address"]["host"], "192.0.2.11", "{host}");
     let closure = host["closure"].as_str().unwrap();
     assert!(!std::path::Path::new(closure).exists(), "it was built here");
+}
+
+/// While a machine sleeps its timers stand still; when it is awake again the wall clock
+/// shows that the deadline has passed.
+#[test]
+fn a_watchdog_that_slept() {
+    let Some(bed) = Bed::new() else { return };
+    let (mut fleet, targets) = installed(&bed, "fleet", &THREE[..1], "");
+    let target = &targets[0];
+    fleet.set_all("1");
+    fleet.commit();
+    let before = target.systems();
+    let mut operator = fleet.start(&["rollout", "--stage", "1", "--yes"]);
+    assert!(operator.until("health"), "{}", fleet.log());
+    operator.kill();
+    // A clock that was set does not make it act before its time.
+    let watchdog = target.record("watchdog");
+    let agent = target.must(&format!(
+        "systemctl show -P ExecStart {watchdog}.service | grep -o '/nix/store/[^ ;]*' | head -n 1"
+    ));
+    target.must(&format!("{agent} woken {watchdog}"));
+    assert_eq!(target.record("state"), "armed");
+    target.must(&format!("systemctl stop {watchdog}.timer"));
+    let started = Instant::now();
+    while target.record("state") != "reverted" {
+        let patient = started.elapsed() < Duration::from_secs(60);
+        assert!(patient, "nobody has taken it back");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(target.systems(), before);
+    let number = |key: &str| target.record(key).parse::<i64>().unwrap();
+    let late = number("watch-began") - number("watch-deadline");
+    assert!((0..5_000).contains(&late), "{late} ms late");
+}
+
+/// The operator wants out, from another terminal; and a second rollout of the same
+/// repository has to wait.
+#[test]
+fn an_operator_who_wants_out() {
+    let Some(bed) = Bed::new() else { return };
+    let (mut fleet, targets) = installed(&bed, "fleet", &THREE[..1], "");
+    fleet.set("one", "1", &[("port", 8081.into())]);
+    fleet.commit();
+    let before = targets[0].systems();
+    let words = ["rollout", "--stage", "1", "--yes"];
+    let mut operator = fleet.start(&words);
+    assert!(operator.until("health"), "{}", fleet.log());
+    assert_eq!(fleet.run(&words).0, 3, "{}", fleet.log());
+    assert_eq!(fleet.run(&["rollout", "abort"]).0, 0, "{}", fleet.log());
+    assert_eq!(
+        operator.wait(Duration::from_secs(60)),
+        130,
+        "{}",
+        fleet.log()
+    );
+    assert_eq!(operator.ends[0]["failure"]["class"], "aborted");
+    assert_eq!(targets[0].systems(), before);
+    assert_eq!(targets[0].record("state"), "reverted");
 }

@@ -142,6 +142,12 @@ fn colours_change_without_a_failed_request() {
     );
     assert_eq!(fs::read_to_string(shared.join("traffic")).unwrap(), "green");
 
+    // Each colour has a profile of its own, beside the system's.
+    for (colour, target) in ["blue", "green"].iter().zip(&targets) {
+        let profile = format!("readlink -f /nix/var/nix/profiles/system-profiles/{colour}");
+        assert_eq!(target.must(&profile), target.systems()[0]);
+    }
+
     // The idle colour is blue now, and turns out bad: nobody sees it.
     let before: Vec<_> = targets.iter().map(|target| target.systems()).collect();
     fleet.set("left", "2", &[("port", 8081.into())]);
