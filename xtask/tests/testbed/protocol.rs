@@ -299,6 +299,11 @@ fn a_watchdog_that_slept() {
     let Some(bed) = Bed::new() else { return };
     let (mut fleet, targets) = installed(&bed, "fleet", &THREE[..1], "");
     let target = &targets[0];
+    let toml = fleet.place.join("fleet.toml");
+    let text = std::fs::read_to_string(&toml).unwrap();
+    let text = text.replace("commit-timeout = 8", "commit-timeout = 2");
+    let text = text.replace("command-timeout = 5", "command-timeout = 3");
+    std::fs::write(&toml, text).unwrap();
     fleet.set_all("1");
     fleet.commit();
     let before = target.systems();
