@@ -26,6 +26,19 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
 network=fleet-$$
 machines=()
+# Control groups of a machine's own, below ours: two service managers in one would take
+# each other's services away.
+groups() { # machine
+  local place kind options own
+  while read -r place kind options; do
+    case $kind:$options in
+      cgroup2:*) own=$(sed -n 's/^0:://p' /proc/self/cgroup) ;;
+      cgroup:*name=systemd*) own=$(sed -n 's/^[0-9]*:name=systemd://p' /proc/self/cgroup) ;;
+      *) continue ;;
+    esac
+    echo "$place$own/$1"
+  done < <(awk '{ print $2, $3, $4 }' /proc/mounts)
+}
 finish() {
   for pid in "${machines[@]}"; do
     kill -KILL $(cat "/proc/$pid/task/$pid/children" 2>/dev/null) 2>/dev/null
@@ -34,6 +47,9 @@ finish() {
   for host in "${hosts[@]}"; do
     umount "$work/$host/root" 2>/dev/null
     ip netns del "$network-$host" 2>/dev/null
+    groups "$network-$host" | while read -r group; do
+      find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null
+    done
   done
   ip netns del "$network" 2>/dev/null
   rm -rf "$work"
@@ -84,7 +100,11 @@ for host in "${hosts[@]}"; do
   ip -n "$network-$host" addr add "$address/24" dev host0
   ip -n "$network-$host" link set host0 up
   # A reboot ends the container: it is started again, as firmware does.
-  ( while :; do
+  own=$(groups "$network-$host")
+  ( for group in $own; do
+      mkdir -p "$group" && echo $BASHPID > "$group/cgroup.procs"
+    done 2>/dev/null
+    while :; do
       systemd-nspawn -q -D "$root" --register=no --keep-unit -b --console=pipe --hostname=target \
         --network-namespace-path="/run/netns/$network-$host" < /dev/null
       [ $? = 133 ] || break

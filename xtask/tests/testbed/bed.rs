@@ -63,6 +63,7 @@ fn sweep() {
                 run("kill", &["-KILL", &pid]);
             }
             run("ip", &["netns", "del", &name]);
+            remove_groups(&name);
         }
     }
     for entry in fs::read_dir("/tmp").into_iter().flatten().flatten() {
@@ -291,14 +292,55 @@ struct Machine {
     off: bool,
 }
 
+/// Where control groups of our own can be made: those that a service manager keeps its
+/// services in. Two managers in one would take each other's away.
+fn control_groups() -> Vec<PathBuf> {
+    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let below = |prefix: &str| {
+        let path = own.lines().find_map(|line| line.split_once(prefix))?.1;
+        Some(path.trim_start_matches('/').to_owned())
+    };
+    let place = |line: &str| {
+        let mut fields = line.split(' ').skip(1);
+        let (place, kind) = (fields.next()?, fields.next()?);
+        let own = match kind {
+            "cgroup2" => below("0::")?,
+            "cgroup" if fields.next()?.contains("name=systemd") => below(":name=systemd:")?,
+            _ => return None,
+        };
+        Some(Path::new(place).join(own))
+    };
+    mounts.lines().filter_map(place).collect()
+}
+
+/// Removes the control groups of a machine that is off.
+fn remove_groups(group: &str) {
+    for place in control_groups() {
+        let top = place.join(group);
+        if let Some(top) = top.to_str().filter(|_| top.exists()) {
+            run(
+                "find",
+                &[top, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"],
+            );
+        }
+    }
+}
+
+/// Enters control groups, then becomes what follows `--`.
+const ENTER: &str = "for group; do shift; [ \"$group\" != -- ] || break
+    mkdir -p \"$group\" && echo $$ > \"$group/cgroup.procs\"; done 2> /dev/null; exec \"$@\"";
+
 fn boot(directory: &Path, network: &str) -> Child {
     let console = File::options()
         .append(true)
         .create(true)
         .open(directory.join("console"))
         .unwrap();
-    Command::new("systemd-nspawn")
-        .args(["-q", "-D"])
+    Command::new("sh")
+        .args(["-c", ENTER, "sh"])
+        .args(control_groups().iter().map(|place| place.join(network)))
+        .args(["--", "systemd-nspawn", "-q", "-D"])
         .arg(directory.join("root"))
         .args(["--register=no", "--keep-unit", "-b", "--console=pipe"])
         .args(["--capability=CAP_NET_ADMIN", "--hostname=target"])
@@ -528,5 +570,6 @@ impl Drop for Target {
         run("umount", &["-l", self.root().to_str().unwrap()]);
         run("umount", &["-l", self.directory.to_str().unwrap()]);
         run("ip", &["netns", "del", &self.network]);
+        remove_groups(&self.network);
     }
 }

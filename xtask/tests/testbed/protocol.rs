@@ -197,8 +197,12 @@ fn nothing_secret_is_told() {
     }
     assert_eq!(operator.wait(Duration::from_secs(60)), 0, "{}", fleet.log());
     assert!(seen > 0, "nothing was looked at while it was at work");
+    let said = targets[0].inside(&format!(
+        "journalctl --no-pager | grep {POISON}; grep -rla {POISON} /run /tmp"
+    ));
+    assert_eq!(said.0, "");
     for place in [
-        fleet.place.join(".fleet"),
+        fleet.place.clone(),
         fleet.place.with_extension("log"),
         targets[0].root().join("var/lib/fleet-rollout"),
         targets[0].root().join("var/log"),
