@@ -39,10 +39,17 @@ groups() { # machine
     echo "$place$own/$1"
   done < <(awk '{ print $2, $3, $4 }' /proc/mounts)
 }
+children() { cat "/proc/$1/task/$1/children" 2>/dev/null; }
 finish() {
-  for pid in "${machines[@]}"; do
-    kill -KILL $(cat "/proc/$pid/task/$pid/children" 2>/dev/null) 2>/dev/null
-    wait "$pid" 2>/dev/null
+  # Each runs in a shell that would start it again.
+  for shell in "${machines[@]}"; do
+    container=$(children "$shell")
+    kill -KILL "$shell" 2>/dev/null
+    for pid in $container; do
+      kill -KILL $(children "$pid") 2>/dev/null
+      for _ in $(seq 50); do [ -e "/proc/$pid" ] && sleep 0.1 || break; done
+      kill -KILL "$pid" 2>/dev/null
+    done
   done
   for host in "${hosts[@]}"; do
     umount "$work/$host/root" 2>/dev/null
@@ -110,14 +117,13 @@ for host in "${hosts[@]}"; do
       [ $? = 133 ] || break
     done ) > "$work/$host/console" 2>&1 &
   shell=$!
-  for _ in $(seq 50); do
-    machine=$(cut -d' ' -f1 "/proc/$shell/task/$shell/children" 2>/dev/null)
-    [ -z "$machine" ] || break
-    sleep 0.1
-  done
-  machines+=("$machine")
+  disown "$shell"
+  machines+=("$shell")
   inside() {
-    nsenter -t "$(cut -d' ' -f1 "/proc/$machine/task/$machine/children")" -a -- /usr/bin/env -i \
+    local container leader
+    container=$(children "$shell")
+    leader=$(children "${container%% *}")
+    nsenter -t "${leader%% *}" -a -- /usr/bin/env -i \
       PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@"
   }
   for _ in $(seq 100); do
