@@ -132,11 +132,26 @@ fn a_rollout_from_beginning_to_end() {
     assert_eq!(fleet.run(&adopt).0, 0, "{}", fleet.log());
     let now = targets[1].systems();
     assert!(now[0] != before[0] && now.iter().all(|system| *system == now[0]));
+    // What somebody else has brought is told before anything is done to it.
+    fleet.set_all("3");
+    fleet.commit();
+    let foreign = fleet.closures().remove("one").unwrap();
+    targets[0].bring(&foreign);
+    targets[0].install(&foreign);
+    fleet.set_all("4");
+    fleet.commit();
+    let log = fleet.log().len();
+    assert_eq!(fleet.run(&["rollout", "--stage", "1", "--yes"]).0, 0);
+    let said = fleet.log().split_off(log);
+    let told = said.find(&format!(
+        "one runs {foreign}, which no rollout from here has brought"
+    ));
+    assert!(told.is_some() && told < said.find("one: build"), "{said}");
     let history = fleet
         .tool(&["rollout", "history", "--json"])
         .output()
         .unwrap();
-    assert_eq!(String::from_utf8_lossy(&history.stdout).lines().count(), 9);
+    assert_eq!(String::from_utf8_lossy(&history.stdout).lines().count(), 10);
 }
 
 /// A user who may do exactly what `rollout sudoers` prints.

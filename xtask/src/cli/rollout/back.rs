@@ -154,7 +154,7 @@ pub(super) fn rollback(command: &RollbackCommand, context: &Context) -> Result<O
             .ui
             .text(&format!("{}: back to {}", host.name, host.closure));
     }
-    run::begin(plan, &journals, reach()?, context)
+    run::begin(plan, &journals, reach()?, &BTreeMap::new(), context)
 }
 
 fn fleet(plan: &Plan, reach: crate::engine::rollout::Reach) -> Result<Fleet, Failure> {

@@ -8,12 +8,12 @@ use super::super::context::Context;
 use super::super::nix::Setup;
 use super::super::outcome::{Failure, Outcome};
 use super::prepare::Repository;
+use super::start::Known;
 use super::{Reaching, settings, show};
 use crate::engine::rollout::journal::Journals;
 use crate::engine::rollout::{Ended, Fleet, Hooks, Reach, Store, carry};
 use crate::problem::Problem;
-use crate::process::Cancel;
-use crate::rollout::{Action, Event, Observation, Plan, Runner, Sink, State};
+use crate::rollout::{Action, Event, Observation, Plan, Runner, Sink, State, StorePath};
 
 /// What it takes to reach targets.
 pub(super) fn reach(
@@ -103,37 +103,69 @@ fn written(context: &Context) -> impl FnMut(&str) + '_ {
     |line| context.ui.json_line(line)
 }
 
-/// A new rollout, from its first record.
+/// What hosts may run when they are first looked at, by name: what they got from us
+/// last, and what they are to get.
+type Expected = BTreeMap<String, [StorePath; 2]>;
+
+/// Says that somebody else was at work, before anything is done to a host.
+fn stranger(event: &Event, expected: &mut Expected, context: &Context) {
+    let Event::Ended {
+        host: Some(host),
+        outcome: crate::rollout::Outcome::Observed(seen),
+        ..
+    } = event
+    else {
+        return;
+    };
+    let unknown = |closures: &[StorePath; 2]| !closures.contains(&seen.current);
+    if expected.remove(host).as_ref().is_some_and(unknown) {
+        let text = format!(
+            "{host} runs {}, which no rollout from here has brought",
+            seen.current
+        );
+        let problem = Problem::warning("unknown-closure", text);
+        context.ui.problems(&[problem], None);
+    }
+}
+
+/// A new rollout, from its first record. `known` is what hosts got from us last.
 pub(super) fn begin(
     plan: Plan,
     journals: &Journals,
     reach: Reach,
+    known: &BTreeMap<String, Known>,
     context: &Context,
 ) -> Result<Outcome, Failure> {
+    let expected = plan.hosts.iter().filter_map(|host| {
+        let was = StorePath(known.get(&host.name)?.closure.clone());
+        Some((host.name.clone(), [was, host.closure.clone()]))
+    });
+    let expected = expected.collect();
     let fleet = fleet(&plan, reach)?;
     let journal = journals.create(&plan.id, written(context))?;
     context.ui.remark(&format!("rollout {}", plan.id));
     let (runner, first) = Runner::start(plan, journal)?;
-    go_on(runner, first, fleet, &context.cancel, context)
+    go_on(runner, first, fleet, expected, context)
 }
 
 fn go_on<S: Sink<Error = Problem>>(
     mut runner: Runner<S>,
     first: Vec<Action>,
     mut fleet: Fleet,
-    cancel: &Cancel,
+    mut expected: Expected,
     context: &Context,
 ) -> Result<Outcome, Failure> {
     for action in &first {
         show::intent(action, context);
     }
     let mut seen = |event: &Event, actions: &[Action]| {
+        stranger(event, &mut expected, context);
         show::event(event, context);
         for action in actions {
             show::intent(action, context);
         }
     };
-    let ended = carry(&mut runner, first, &mut fleet, cancel, &mut seen);
+    let ended = carry(&mut runner, first, &mut fleet, &context.cancel, &mut seen);
     fleet.close();
     let handshakes = fleet.handshakes();
     let ended = ended.map_err(|problem| Failure {
@@ -227,7 +259,7 @@ pub(super) fn resume(
         let open = runner.state().open.values();
         first = open.map(|open| open.action.clone()).collect();
     }
-    let outcome = go_on(runner, first, fleet, &context.cancel, context)?;
+    let outcome = go_on(runner, first, fleet, Expected::new(), context)?;
     Ok(match outcome {
         // What was asked for is that it ends.
         Outcome::Stopped | Outcome::Findings if abort => Outcome::Done,

@@ -119,7 +119,7 @@ pub(super) fn start(start: &Start, context: &Context) -> Result<Outcome, Failure
         &start.reaching,
         context,
     )?;
-    let outcome = run::begin(plan, &journals, reach, context);
+    let outcome = run::begin(plan, &journals, reach, &known, context);
     drop(owner);
     outcome
 }
