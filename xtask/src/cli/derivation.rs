@@ -99,10 +99,13 @@ impl Judge {
     }
 }
 
+/// Why a host does not evaluate: what is said, where, and what to do.
+type Cause = (String, Option<Span>, Option<String>);
+
 /// Says which hosts do not evaluate, each cause once, and which hosts only
 /// Nix knows.
 fn tell_failures(context: &Context, results: &Results, tree: &Tree, fleet: &Fleet) {
-    let mut causes: BTreeMap<(String, Option<Span>, Option<String>), Vec<&str>> = BTreeMap::new();
+    let mut causes: BTreeMap<Cause, Vec<&str>> = BTreeMap::new();
     for (host, result) in &results.hosts {
         if let Err(refusal) = result {
             let cause = (
