@@ -29,6 +29,6 @@ impl Tracer {
         let mut words: Vec<OsString> = vec![self.program.clone().into()];
         words.extend(ARGUMENTS.iter().map(OsString::from));
         words.extend(["-o".into(), file.into(), "--".into()]);
-        under(&words, invocation)
+        under(&words, invocation).as_a_whole()
     }
 }

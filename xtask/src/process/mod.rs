@@ -11,6 +11,7 @@ mod failure;
 mod group;
 mod interactive;
 mod invocation;
+mod keeper;
 mod runner;
 
 pub use cancel::Cancel;
