@@ -163,18 +163,25 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
             );
         }
     }
-    let mut setup = Setup::find(context, &workspace, tree)?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Each of them waits for programs, and none for another: where nothing has changed
+    // that is most of the time.
+    let (tracer, (setup, commit)) = rayon::join(
+        || Tracer::find(&*context.runner, &path),
+        || {
+            let setup = || Setup::find(context, &workspace, tree);
+            rayon::join(setup, || context.commit(&workspace))
+        },
+    );
+    let (mut setup, commit) = (setup?, commit?);
     if arguments.memory.is_some() {
         setup.memory = Memory::new(arguments.memory, Some(&setup.state));
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let tracer = Tracer::find(&*context.runner, &path);
     if tracer.is_none() {
         context.ui.remark(
             "strace is not there or may not trace: every host is evaluated, whatever has changed",
         );
     }
-    let commit = context.commit(&workspace)?;
     let count = || workspace.git().and_then(|git| git.count().ok());
     let job = Job {
         count: &count,
