@@ -45,7 +45,7 @@ impl Context {
                 ..self.global.clone()
             },
             runner: Arc::clone(&self.runner),
-            cancel: self.cancel.clone(),
+            cancel: self.cancel.within(),
             ui: self.ui.part(),
         }
     }

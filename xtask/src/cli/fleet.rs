@@ -40,7 +40,8 @@ impl Reader {
     /// All hosts of the working tree; what could not be followed is said. A
     /// flake without hosts is a finding of its own.
     pub(super) fn load_told(&self, tree: &Tree, context: &Context) -> Result<Fleet, Failure> {
-        Self::told(self.load(tree), tree, context)
+        let fleet = context.cancel.harmless(|| self.load(tree));
+        Self::told(fleet, tree, context)
     }
 
     /// The hosts of an earlier tree and of the working tree, read side by side;
@@ -51,7 +52,9 @@ impl Reader {
         after: &Tree,
         context: &Context,
     ) -> Result<(Fleet, Fleet), Failure> {
-        let (before, now) = rayon::join(|| self.load(before), || self.load(after));
+        let (before, now) = context
+            .cancel
+            .harmless(|| rayon::join(|| self.load(before), || self.load(after)));
         Ok((before, Self::told(now, after, context)?))
     }
 

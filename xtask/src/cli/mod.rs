@@ -30,6 +30,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
@@ -193,7 +194,7 @@ fn run(arguments: Vec<OsString>) -> Outcome {
         cancel,
         ui,
     };
-    let result = on_a_deep_stack(|| dispatch(cli.command, &context));
+    let result = on_a_deep_stack(|| dispatch(cli.command, &context), &context);
     let outcome = match result {
         Ok(outcome) => outcome,
         Err(failure) => context.explain(&failure),
@@ -207,15 +208,33 @@ fn run(arguments: Vec<OsString>) -> Outcome {
 }
 
 /// Runs the command on a thread whose stack is deep enough for any source
-/// that the parser accepts, and turns a bug of ours into a message.
+/// that the parser accepts, and turns a bug of ours into a message. Ends the
+/// process when the user wants out of work that may be left in the middle.
 fn on_a_deep_stack(
     command: impl FnOnce() -> Result<Outcome, Failure> + Send,
+    context: &Context,
 ) -> Result<Outcome, Failure> {
     const STACK: usize = 512 << 20;
+    const LOOK: Duration = Duration::from_millis(50);
+    let waiting = std::thread::current();
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .stack_size(STACK)
-            .spawn_scoped(scope, command);
+            .spawn_scoped(scope, || {
+                let result = command();
+                waiting.unpark();
+                result
+            });
+        let thread = thread.inspect(|thread| {
+            while !thread.is_finished() {
+                std::thread::park_timeout(LOOK);
+                if let Some(_stay) = context.cancel.leave()
+                    && let Err(interrupted) = context.check_interrupted()
+                {
+                    std::process::exit(context.explain(&interrupted).status().into());
+                }
+            }
+        });
         match thread.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(Failure::from(

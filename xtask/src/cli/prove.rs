@@ -60,7 +60,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
     let reader = Reader::new();
     let (before, after) = reader.load_both(&before_tree.tree, &after_tree.tree, context)?;
     task.advance("both states read");
-    let mut verdicts = compare(&before, &after, &reader.table);
+    let mut verdicts = context
+        .cancel
+        .harmless(|| compare(&before, &after, &reader.table));
     task.advance("compared");
     drop(task);
     if !arguments.hosts.is_empty() {

@@ -1,5 +1,6 @@
 //! `migrate host`: split monolithic hosts into feature modules and compositions.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
@@ -97,7 +98,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         grouping: arguments.grouping.grouping()?,
         directory: arguments.grouping.directory(&config)?,
         config,
-        judge: Judge::find_unless(arguments.no_nix, context, &workspace, &snapshot.tree)?,
+        judge: OnceCell::new(),
     };
     match lock {
         Some(lock) if arguments.commit => job.one_by_one(&names, snapshot.tree, fleet, &lock),
@@ -114,10 +115,29 @@ struct Job<'a> {
     grouping: Grouping,
     directory: Option<TreePath>,
     config: Config,
-    judge: Option<Judge>,
+    judge: OnceCell<Option<Judge>>,
 }
 
 impl Job<'_> {
+    /// Who asks Nix; looked for when there is something to ask, so that until then
+    /// nothing is left behind by leaving.
+    fn judge(&self, tree: &Tree) -> Result<Option<&Judge>, Failure> {
+        if self.judge.get().is_none() {
+            let no_nix = self.arguments.no_nix;
+            let found = Judge::find_unless(no_nix, self.context, self.workspace, tree)?;
+            return Ok(self.judge.get_or_init(|| found).as_ref());
+        }
+        Ok(self.judge.get().and_then(Option::as_ref))
+    }
+
+    /// Work that may be left in the middle, as long as there is nothing else yet.
+    fn harmless<T>(&self, work: impl FnOnce() -> T) -> T {
+        match self.judge.get() {
+            None => self.context.cancel.harmless(work),
+            Some(_) => work(),
+        }
+    }
+
     /// Plans these hosts, each on what the ones before it leave.
     fn plan(
         &self,
@@ -144,15 +164,16 @@ impl Job<'_> {
                 directory: self.directory.clone(),
                 accept_order_only: self.arguments.accept == Some(Accept::OrderOnly),
             };
-            let plan = match &after {
-                None => migrate_host(tree, &fleet, &request, &knowledge),
-                Some((tree, fleet)) => migrate_host(tree, fleet, &request, &knowledge),
+            let (tree, fleet) = match &after {
+                None => (tree, &fleet),
+                Some((tree, fleet)) => (tree, fleet),
             };
+            let plan = self.harmless(|| migrate_host(tree, fleet, &request, &knowledge));
             task.advance(name);
             if plan.outcome == migrate::Outcome::Migrated {
                 changes = edit::then(changes, plan.changes.clone());
                 let tree = tree.with(&changes);
-                let fleet = self.reader.load(&tree);
+                let fleet = self.harmless(|| self.reader.load(&tree));
                 after = Some((tree, fleet));
             }
             plans.push(plan);
@@ -162,21 +183,17 @@ impl Job<'_> {
         let (after_tree, after) =
             after.map_or((None, None), |(tree, fleet)| (Some(tree), Some(fleet)));
         // One proof over everything, whatever the single plans have said.
-        let verdicts = match &after {
-            Some(after) => compare(&fleet, after, &self.reader.table),
-            None => compare(&fleet, &fleet, &self.reader.table),
-        };
+        let now = after.as_ref().unwrap_or(&fleet);
+        let verdicts = self.harmless(|| compare(&fleet, now, &self.reader.table));
         let after_tree = after_tree.unwrap_or_else(|| tree.clone());
         let names: Vec<String> = verdicts.iter().map(|it| it.host.clone()).collect();
-        let derivations = match &self.judge {
-            Some(judge) if !changes.is_empty() => judge.judge(
-                self.context,
-                tree,
-                &after_tree,
-                &names,
-                after.as_ref().unwrap_or(&fleet),
-            )?,
-            _ => derivation::Verdicts::new(),
+        let judge = match changes.is_empty() {
+            true => None,
+            false => self.judge(tree)?,
+        };
+        let derivations = match judge {
+            Some(judge) => judge.judge(self.context, tree, &after_tree, &names, now)?,
+            None => derivation::Verdicts::new(),
         };
         let migration = Migration {
             before: tree.clone(),

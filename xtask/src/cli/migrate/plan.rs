@@ -130,22 +130,20 @@ impl Job<'_> {
         };
         let total = u64::try_from(names.len()).unwrap_or(u64::MAX);
         let task = self.context.ui.progress().task("plan", total);
-        let plans = names
-            .par_iter()
-            .filter(|_| !self.context.cancel.is_cancelled())
-            .map(|name| {
-                let request = MigrateRequest {
-                    host: name,
-                    grouping: grouping.clone(),
-                    namespace: self.config.namespace.clone(),
-                    directory: self.directory.clone(),
-                    accept_order_only: false,
-                };
-                let plan = migrate_host(self.tree, self.fleet, &request, &knowledge);
-                task.advance(name);
-                plan
-            })
-            .collect();
+        let plans = names.par_iter();
+        let plans = plans.map(|name| {
+            let request = MigrateRequest {
+                host: name,
+                grouping: grouping.clone(),
+                namespace: self.config.namespace.clone(),
+                directory: self.directory.clone(),
+                accept_order_only: false,
+            };
+            let plan = migrate_host(self.tree, self.fleet, &request, &knowledge);
+            task.advance(name);
+            plan
+        });
+        let plans = self.context.cancel.harmless(|| plans.collect());
         drop(task);
         self.context.check_interrupted()?;
         Ok(plans)
