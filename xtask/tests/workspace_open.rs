@@ -170,6 +170,32 @@ fn a_flake_in_a_subdirectory_is_its_own_tree() {
 }
 
 #[test]
+fn of_a_sparse_checkout_without_changes_the_commit_counts() {
+    let (_scratch, root) = repository();
+    fs::create_dir(root.join("deep")).unwrap();
+    fs::write(root.join("deep/file.nix"), "{ }").unwrap();
+    git(&root, &["add", "."]);
+    git(&root, &["commit", "--quiet", "--message", "deep"]);
+    git(&root, &["sparse-checkout", "set", "hosts"]);
+    assert!(!root.join("deep").exists(), "not a sparse checkout");
+    let workspace = open(&root).unwrap();
+    let snapshot = workspace.snapshot().unwrap();
+    assert!(snapshot.tree.entry(&path("deep/file.nix")).is_some());
+    assert!(
+        snapshot
+            .problems
+            .iter()
+            .any(|it| it.code == "sparse-checkout")
+    );
+    assert_eq!(workspace.not_checked_out().unwrap(), 1);
+    // With a change Nix takes what is in the directory.
+    fs::write(root.join("flake.nix"), "{ outputs = { ... }: { }; }").unwrap();
+    let snapshot = workspace.snapshot().unwrap();
+    assert!(snapshot.tree.entry(&path("deep/file.nix")).is_none());
+    assert_eq!(workspace.not_checked_out().unwrap(), 0);
+}
+
+#[test]
 fn without_git_ignore_rules_hold() {
     let outer = tempfile::tempdir().unwrap();
     let root = outer.path();

@@ -12,7 +12,7 @@ use crate::engine::validation::Commit;
 use crate::guard::{Facts, GitFacts};
 use crate::problem::Problem;
 use crate::process::{Cancel, Quoted, Runner};
-use crate::tools::git::{GitError, StatusEntry};
+use crate::tools::git::GitError;
 use crate::ui::Ui;
 use crate::workspace::{Snapshot, Workspace};
 
@@ -67,7 +67,7 @@ impl Context {
             return Ok(Commit::default());
         };
         let failed = |error: GitError| Problem::error("git-failed", error.to_string());
-        let clean = status.entries.iter().all(StatusEntry::is_untracked);
+        let clean = status.is_clean();
         let time = git.time().map_err(failed)?;
         Ok(Commit::of(revision, time, clean))
     }
@@ -110,6 +110,7 @@ impl Context {
                     entries.iter().map(quoted).collect()
                 };
                 Some(GitFacts {
+                    not_checked_out: workspace.not_checked_out()?,
                     branch: status.branch,
                     changed: names(changed),
                     untracked: names(untracked),

@@ -11,6 +11,8 @@ pub struct GitFacts {
     pub changed: Vec<String>,
     /// Paths that git does not know, for display.
     pub untracked: Vec<String>,
+    /// How many tracked paths are not checked out.
+    pub not_checked_out: usize,
 }
 
 /// What the rules look at.
@@ -72,6 +74,16 @@ pub fn judge(facts: &Facts) -> Vec<Problem> {
             None => problem
                 .help("commit or stash it, so that the change can be told apart and taken back"),
         });
+    }
+    if git.not_checked_out > 0 {
+        let message = format!(
+            "tracked files that are not checked out: {}; after a change no host would see them",
+            git.not_checked_out
+        );
+        problems.push(
+            Problem::error("sparse-checkout", message)
+                .help("`git sparse-checkout disable` brings all files"),
+        );
     }
     if !git.untracked.is_empty() {
         problems.push(
@@ -148,6 +160,11 @@ mod tests {
     fn every_rule_can_fail() {
         check(|_| {}, &[], false);
         check(|facts| facts.half_done = true, &["half-done"], true);
+        check(
+            |facts| git(facts).not_checked_out = 3,
+            &["sparse-checkout"],
+            true,
+        );
         check(|facts| facts.git = None, &["no-git"], false);
         check(
             |facts| git(facts).changed.push("a".to_owned()),

@@ -13,7 +13,7 @@ use super::Workspace;
 use super::open::git_problem;
 use crate::problem::Problem;
 use crate::process::Quoted;
-use crate::tools::git::{GitError, Revision};
+use crate::tools::git::{GitError, Revision, Status};
 use crate::tree::{Kind, Source, Tree, TreePath};
 
 /// A tree, and what could not be taken into it.
@@ -119,10 +119,25 @@ impl Workspace {
             }
         }
         let root = self.root();
+        let tracked = entries.len();
         let entries: Vec<(TreePath, Kind)> = entries
             .into_par_iter()
             .filter_map(|(in_tree, path)| Some((in_tree, kind_on_disk(&root.join(path))?)))
             .collect();
+        if entries.len() < tracked
+            && let Some(commit) = self.commit_if_clean()?
+        {
+            let mut committed = self.snapshot_at(&commit)?;
+            let absent = tracked - entries.len();
+            let message = format!(
+                "{absent} of {tracked} tracked files are not checked out; as long as nothing is changed the commit counts"
+            );
+            committed.problems.push(
+                Problem::note("sparse-checkout", message)
+                    .help("`git sparse-checkout disable` brings all files"),
+            );
+            return Ok(committed);
+        }
         let tree = Tree::new(entries, self.disk());
         if TreePath::new("flake.nix").is_none_or(|path| tree.entry(&path).is_none()) {
             return Err(Problem::error(
@@ -132,6 +147,34 @@ impl Workspace {
             .help("git add -- flake.nix"));
         }
         Ok(Snapshot { tree, problems })
+    }
+
+    /// The commit, if every tracked file is as committed: what is absent all the
+    /// same is not checked out, and of such a directory Nix takes the commit.
+    fn commit_if_clean(&self) -> Result<Option<String>, Problem> {
+        let status = self.status()?.filter(Status::is_clean);
+        Ok(status.and_then(|status| status.commit))
+    }
+
+    /// How many tracked files are not checked out, though none is changed.
+    ///
+    /// # Errors
+    /// git fails.
+    pub fn not_checked_out(&self) -> Result<usize, Problem> {
+        let Some(git) = self.git() else {
+            return Ok(0);
+        };
+        let staged = git.staged().map_err(|error| git_problem(&error))?;
+        let is_absent = |path: &&PathBuf| fs::symlink_metadata(self.root().join(path)).is_err();
+        let absent = staged
+            .iter()
+            .map(|entry| &entry.path)
+            .filter(is_absent)
+            .count();
+        Ok(match absent {
+            0 => 0,
+            absent => self.commit_if_clean()?.map_or(0, |_| absent),
+        })
     }
 
     fn disk(&self) -> Arc<dyn Source> {

@@ -74,6 +74,13 @@ pub struct Status {
     pub entries: Vec<StatusEntry>,
 }
 
+impl Status {
+    /// Whether every tracked file is as committed.
+    pub fn is_clean(&self) -> bool {
+        self.entries.iter().all(StatusEntry::is_untracked)
+    }
+}
+
 fn records(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes
         .split(|byte| *byte == 0)
