@@ -668,6 +668,9 @@ pub struct Leaves {
     pub unclear: BTreeSet<Vec<String>>,
 }
 
+/// Where it is recorded that a module of an input is there.
+const MODULE: &str = "<module>";
+
 pub struct Flattening<'v> {
     pub host: &'v Host,
     pub view: View<'v, 'v>,
@@ -740,6 +743,10 @@ impl Flattening<'_> {
                         return;
                     }
                     ("<recorder>", _) => return,
+                    (MODULE, Json::String(way)) => {
+                        let path = [MODULE.to_owned(), way.clone()];
+                        return self.leaf(&json!(true), &path, properties, out);
+                    }
                     _ => {}
                 }
             }
@@ -1054,7 +1061,8 @@ pub fn check(
     let declared = |leaves: &mut Leaves| {
         // Declared options are evaluated, not recorded.
         leaves.by_path.retain(|path, _| {
-            path.first().is_some_and(|name| name != "_module")
+            path.first()
+                .is_some_and(|name| name != "_module" && name != MODULE)
                 && !host.declarations.iter().any(|declaration| {
                     declaration.path.len() <= path.len()
                         && declaration.path.iter().zip(path).all(|(a, b)| **a == **b)

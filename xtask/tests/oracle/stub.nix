@@ -101,9 +101,10 @@ let
     // {
       "<stub>" = way;
       outPath = "${root}/${way}";
-      # A module of an input defines nothing.
+      # A module of an input defines nothing but that it is there.
       __functor =
-        _: argument: if isArguments argument then { } else make "${way}(${show 0 argument})";
+        _: argument:
+        if isArguments argument then { "<module>" = way; } else make "${way}(${show 0 argument})";
     };
 in
 {
