@@ -9,6 +9,9 @@ use crate::options::{OptionTable, PathKind};
 use crate::problem::Span;
 use crate::syntax::hir::Name;
 
+/// What is said of a new option of which nobody knows the value.
+pub const NOT_CERTAIN: &str = "is declared, and its value is not certain";
+
 pub(super) fn compare_declarations(
     before: &Resolved<'_>,
     after: &Resolved<'_>,
@@ -46,7 +49,7 @@ pub(super) fn compare_declarations(
         let shown = path.join(".");
         let (message, judgement) = match (a.get(path), b.get(path)) {
             (None, Some(_)) => (
-                format!("option `{shown}` is declared, and its value is not certain"),
+                format!("option `{shown}` {NOT_CERTAIN}"),
                 Judgement::Unknown,
             ),
             (Some(_), None) => (

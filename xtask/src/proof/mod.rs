@@ -5,6 +5,7 @@
 //! and per option path the ordered definitions. That is what is compared; it
 //! needs no Nix.
 
+mod argument;
 mod call;
 mod created;
 mod declarations;
@@ -26,6 +27,7 @@ use crate::problem::Span;
 use crate::syntax::hir::Name;
 use call::{compare_calls, compare_modules};
 use created::compare_created;
+pub use declarations::NOT_CERTAIN;
 use declarations::{compare_declarations, compare_inactive};
 use provenance::compare_provenance;
 

@@ -14,7 +14,7 @@ use crate::tree::TreePath;
 mod formals;
 mod imports;
 
-use formals::prune_formals;
+use formals::{prune_formals, prune_withs};
 use imports::{extend_imports, relative_imports};
 
 /// Where new elements go in a list of imports.
@@ -84,7 +84,7 @@ pub fn host_text(carver: &Carver<'_>, composition: &Composition<'_>) -> Result<S
     if let Some(error) = parsed.errors().first() {
         return Err(Impossible::Syntax(error.to_string()));
     }
-    Ok(prune_formals(anatomy, text))
+    Ok(prune_formals(anatomy, prune_withs(anatomy, text)))
 }
 
 fn write_composition(

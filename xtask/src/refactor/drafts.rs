@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::anatomy::{Anatomy, ItemId};
 use super::catalogue::Catalogue;
-use super::emit::{self, Draft, Form};
+use super::draft::{Draft, Form};
+use super::emit;
 use super::group::{Group, Groups, LARGE, MAX_SHARE, MIN_LINES, feature_name, role_feature};
 use super::host::Request;
 use super::identity;
@@ -90,6 +91,11 @@ impl Planner<'_> {
             let Some(file) = self.file(&name).filter(|_| !items.is_empty()) else {
                 continue;
             };
+            if self.request.plain && self.tree.entry(&file).is_some() {
+                let reason = format!("{file} is there already");
+                self.leave(&name, items, reason, false, &mut pending);
+                continue;
+            }
             if let Ok(text) = self.tree.text(&file) {
                 let reason = format!("differs from {file}");
                 let known = Known {
@@ -260,6 +266,9 @@ impl Planner<'_> {
         file: TreePath,
         items: BTreeSet<ItemId>,
     ) -> Draft {
+        if self.request.plain {
+            return Draft::private(name, description, file, items);
+        }
         let named = identity::extract(self.anatomy, &self.lines, &items, self.catalogue);
         Draft {
             name: name.to_owned(),
@@ -275,6 +284,9 @@ impl Planner<'_> {
     }
 
     fn file(&self, name: &str) -> Option<TreePath> {
+        if self.request.plain {
+            return private_file(self.anatomy, self.request.host, name);
+        }
         self.request.directory.join(&format!("{name}.nix"))
     }
 

@@ -23,7 +23,8 @@ use super::anatomy::{Anatomy, Block, ItemId, Layer, Value, attr_name, peel, stat
 use super::canonical::canonical;
 use super::catalogue::Catalogue;
 use super::comments::{slots, span};
-use super::emit::{OptionDecl, option_text};
+use super::draft::OptionDecl;
+use super::emit::option_text;
 use super::leaves::{Leaf, leaves, plain_entries};
 use super::reindent::Lines;
 use super::scope;

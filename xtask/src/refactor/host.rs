@@ -9,7 +9,8 @@ use super::anatomy::{Anatomy, ItemId, NotAModule};
 use super::carve::Carver;
 use super::catalogue::Catalogue;
 use super::compose::{Composition, Position, Setting, host_text};
-use super::emit::{self, Form};
+use super::draft::Form;
+use super::emit;
 use super::group::{Grouping, Groups, group};
 use super::locals::{self, Party};
 use super::placement::Beside;
@@ -45,6 +46,8 @@ pub struct Request<'a> {
     pub roles: &'a [String],
     /// Features that exist and shall not be changed for this host.
     pub avoid: BTreeSet<String>,
+    /// Modules of the host alone, beside its file, which declare no option.
+    pub plain: bool,
 }
 
 /// A definition that stays with the host although its class could move.
@@ -178,14 +181,14 @@ pub fn propose(
         for id in &draft.items {
             proposal.taken.insert(*id, draft.name.clone());
         }
-        if draft.form == Form::Private {
+        if draft.form == Form::Private && !request.plain {
             let shared = format!("{}.nix", draft.name);
             let reason = format!("differs from features {shared}; moved to {}", draft.file);
             let own = draft.items.iter();
             proposal
                 .kept
                 .extend(own.filter_map(|id| kept(anatomy, *id, &reason)));
-        } else {
+        } else if draft.form != Form::Private {
             settings.push(Setting {
                 feature: draft.name.clone(),
                 enable: true,

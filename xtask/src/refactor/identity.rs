@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::anatomy::{Anatomy, ItemId};
 use super::catalogue::Catalogue;
 use super::comments::span;
-use super::emit::OptionDecl;
+use super::draft::OptionDecl;
 use super::leaves::leaves;
 use super::option;
 use super::reindent::Lines;

@@ -10,10 +10,10 @@ use super::anatomy::NotAModule;
 use super::catalogue::{Catalogue, SeenThrough};
 use super::compose::Position;
 use super::directory;
-use super::group::{Grouping, MIN_LINES};
+use super::group::Grouping;
 use super::host::{self, Kept, Request, Unreadable};
 use super::locals::SHARES;
-use super::namespace::{Namespace, detect, fallback};
+use super::namespace::Namespace;
 use super::placement;
 use crate::edit::{Change, ChangeSet};
 use crate::model::{Fleet, Host, ParseCache};
@@ -25,9 +25,11 @@ use crate::tree::{Tree, TreePath};
 
 mod blame;
 mod judge;
+mod pass;
 mod placed;
 
 use judge::Judge;
+use pass::pass;
 use placed::placed;
 
 /// Files of one host that are taken apart in one migration, at most.
@@ -220,67 +222,13 @@ fn join(
     plan
 }
 
-/// One proposal, refined; a namespace of the repository whose options turn out
-/// to be of no certain value gives way to the usual one, and a directory that
-/// keeps most of the definitions where they are to another.
-fn pass(
-    tree: &Tree,
-    fleet: &Fleet,
-    host: &Host,
-    request: &MigrateRequest<'_>,
-    knowledge: &Knowledge<'_>,
-) -> MigratePlan {
-    let habit = detect(tree, fleet, knowledge.table.for_release(None));
-    let usual = fallback(tree, false);
-    let directories = match &request.directory {
-        Some(directory) => vec![directory.clone()],
-        None => directory::choices(tree, fleet, &habit, knowledge),
-    };
-    let attribute = request.namespace.as_ref().unwrap_or(&habit.attribute);
-    let mut best: Option<MigratePlan> = None;
-    for directory in directories {
-        let namespace = Namespace {
-            attribute: attribute.clone(),
-            directory,
-        };
-        let mut plan = pass_in(tree, fleet, host, request, &namespace, knowledge);
-        if request.namespace.is_none()
-            && namespace.attribute != usual.attribute
-            && is_uncertain(&plan, &namespace.attribute)
-        {
-            let namespace = Namespace {
-                attribute: usual.attribute.clone(),
-                ..namespace
-            };
-            let other = pass_in(tree, fleet, host, request, &namespace, knowledge);
-            if other.moved() > plan.moved() {
-                plan = other;
-            }
-        }
-        let is_enough = plan.moved() * 10 >= plan.movable * 6;
-        if best.as_ref().is_none_or(|best| plan.moved() > best.moved()) {
-            best = Some(plan);
-        }
-        if is_enough {
-            break;
-        }
-    }
-    best.unwrap_or_else(|| MigratePlan::new(request.host, Outcome::Unchanged, None))
-}
-
-/// Whether definitions stay because of what the options of a namespace are.
-fn is_uncertain(plan: &MigratePlan, namespace: &str) -> bool {
-    let reason = format!("option `{namespace}.");
-    let stays = plan.kept.iter().filter(|it| it.reason.starts_with(&reason));
-    stays.map(|kept| kept.lines).sum::<usize>() >= MIN_LINES
-}
-
 fn pass_in(
     tree: &Tree,
     fleet: &Fleet,
     host: &Host,
     request: &MigrateRequest<'_>,
     namespace: &Namespace,
+    plain: bool,
     knowledge: &Knowledge<'_>,
 ) -> MigratePlan {
     let refuse = |reason: String, span: Option<Span>| MigratePlan {
@@ -326,11 +274,13 @@ fn pass_in(
         directory: &namespace.directory,
         grouping: &grouping,
         position: Position::Head,
-        auto_import: directory::is_read(tree, &host.name, &namespace.directory, knowledge),
+        auto_import: !plain
+            && directory::is_read(tree, &host.name, &namespace.directory, knowledge),
         list: None,
         beside: None,
         roles: &roles,
         avoid: BTreeSet::new(),
+        plain,
     };
     let (anatomy, groups) = match host::dissect(tree, &asked, &catalogue) {
         Ok(found) => found,

@@ -7,6 +7,7 @@ pub mod catalogue;
 pub mod comments;
 pub mod compose;
 mod directory;
+pub mod draft;
 mod drafts;
 pub mod editable;
 pub mod emit;

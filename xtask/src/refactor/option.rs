@@ -7,7 +7,7 @@ use rnix::ast::{self, Expr};
 use rowan::ast::AstNode;
 
 use super::anatomy::{peel, plain_string};
-use super::emit::OptionDecl;
+use super::draft::OptionDecl;
 use crate::options::{OptionType, Scalar};
 
 /// Names that say nothing without what they belong to.

@@ -57,6 +57,7 @@ fn check(before: &str, expect: Expect) {
         beside: None,
         roles: &[],
         avoid: Default::default(),
+        plain: false,
     };
     let table = OptionTable::embedded();
     let taxonomy = Taxonomy::embedded();
@@ -233,11 +234,9 @@ in
         expect![[r##"
             #- /h/default.nix
             {
-              lib,
               pkgs,
               ...
             }:
-            with lib;
             let
               domain = "a.example";
               helper = x: {
@@ -621,6 +620,7 @@ fn nothing_that_the_author_wrote_is_lost() {
             beside: None,
             roles: &[],
             avoid: Default::default(),
+            plain: false,
         };
         let (anatomy, groups) = dissect(&tree, &request, &catalogue).unwrap();
         let none = BTreeMap::new();

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use xtask::model::{Fleet, ParseCache};
+use xtask::model::{Fleet, Host, ParseCache};
 use xtask::options::OptionTable;
 
 use crate::fleets::{copy, foreign, library, repository};
@@ -102,7 +102,7 @@ impl Tally {
             self.wrong.len()
         );
         for wrong in self.wrong.iter().take(20) {
-            eprintln!("  {}", wrong.chars().take(700).collect::<String>());
+            eprintln!("  {}", wrong.chars().take(3000).collect::<String>());
         }
         assert!(self.wrong.is_empty());
         assert!(self.migrated > 0, "nothing was migrated");
@@ -199,11 +199,24 @@ fn follow(name: &str, root: &Path, count: usize, library: &Path, tally: &mut Tal
     // One set of stand-ins for all: what a name stands for must not depend on
     // what else the tree mentions.
     let stubs = Stubs::new(&tree, library).unwrap();
+    let record = |host: &Host| {
+        (
+            stubs.known(),
+            record::recorded(root, host, view, &stubs, library),
+        )
+    };
+    let mut records: Vec<_> = fleet.hosts.iter().map(record).collect();
+    // Names are learned on the way, and a record knows those that it found.
+    for (host, own) in fleet.hosts.iter().zip(&mut records) {
+        while own.0 < stubs.known() {
+            *own = record(host);
+        }
+    }
     let before: Vec<(String, Option<Recorded>)> = fleet
         .hosts
         .iter()
-        .map(|host| {
-            let record = record::recorded(root, host, view, &stubs, library);
+        .zip(records)
+        .map(|(host, (_, record))| {
             if let Err(why) = &record {
                 let why = why.lines().next().unwrap_or_default();
                 eprintln!("{name} {}: not recorded: {why}", host.name);

@@ -118,6 +118,29 @@ let
     else
       addErrorContext "recording ${key}." (recordNow path value);
 
+  # The module system pushes properties into sets, and a stand-in looks like one.
+  stand =
+    way:
+    let
+      type = way._type or "";
+    in
+    if !isAttrs way then
+      { "<stub>" = way; }
+    else if type == "if" then
+      {
+        "<if>" = [
+          way.condition
+          (stand way.content)
+        ];
+      }
+    else
+      {
+        "<${type}>" = [
+          way.priority
+          (stand way.content)
+        ];
+      };
+
   recordNow =
     path: value:
     let
@@ -138,7 +161,7 @@ let
       if v ? "<lib>" then
         { "<stub>" = "lib"; }
       else if v ? "<stub>" then
-        { "<stub>" = v."<stub>"; }
+        stand v."<stub>"
       else if v ? nixosConfigurations then
         # The flake itself has no end.
         { "<unknown>" = true; }

@@ -313,6 +313,11 @@ impl Stubs {
             .map_err(|error| error.to_string())
     }
 
+    /// How many names are known by now.
+    pub fn known(&self) -> usize {
+        self.names.borrow().len()
+    }
+
     /// What is left out of a host's record.
     pub fn left_out(&self, host: &str) -> BTreeSet<String> {
         self.left.borrow().get(host).cloned().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Arguments that nothing reads any more.
+//! Arguments and `with`s that nothing reads any more.
 
 use std::collections::BTreeSet;
 
@@ -6,10 +6,46 @@ use rnix::ast;
 use rowan::ast::AstNode;
 
 use crate::edit::{TextEdit, TextEdits};
-use crate::refactor::anatomy::Anatomy;
+use crate::refactor::anatomy::{Anatomy, Layer};
 use crate::refactor::comments::span;
 use crate::refactor::emit::format_formals;
 use crate::refactor::scope;
+
+/// Drops the `with`s around the set through which nothing is looked up any more.
+pub(super) fn prune_withs(old: &Anatomy, text: String) -> String {
+    // One at a time: the scope of one may have been looked up in another.
+    let unused = |anatomy: &Anatomy| -> Vec<ast::With> {
+        let uses = scope::uses(&anatomy.root);
+        let withs = anatomy.layers.iter().filter_map(|layer| match layer {
+            Layer::With(with) => Some(with.clone()),
+            _ => None,
+        });
+        let is_used = |with: &ast::With| uses.iter().any(|it| it.withs.contains(with.syntax()));
+        withs.filter(|with| !is_used(with)).collect()
+    };
+    // What nothing was looked up in before is a habit of its author.
+    if !unused(old).is_empty() {
+        return text;
+    }
+    let mut text = text;
+    loop {
+        let Ok(new) = Anatomy::of(&old.path, &text, &|_| false) else {
+            return text;
+        };
+        let Some((with, body)) = unused(&new)
+            .into_iter()
+            .find_map(|with| with.body().map(|body| (with, body)))
+        else {
+            return text;
+        };
+        let start = span(with.syntax().text_range()).start;
+        let end = span(body.syntax().text_range()).start;
+        if text.get(start..end).is_none_or(|gone| gone.contains('#')) {
+            return text;
+        }
+        text.replace_range(start..end, "");
+    }
+}
 
 /// Drops arguments that nothing reads any more, if others may still be passed.
 pub(super) fn prune_formals(old: &Anatomy, text: String) -> String {

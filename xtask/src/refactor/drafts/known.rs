@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Planner, private_file};
 use crate::refactor::anatomy::ItemId;
-use crate::refactor::emit::{Draft, Form};
+use crate::refactor::draft::{Draft, Form};
 use crate::refactor::existing::{Adaptation, Feature};
 use crate::refactor::group::{MIN_LINES, feature_name};
 use crate::refactor::locals::Names;
@@ -72,17 +72,9 @@ impl Known<'_> {
         if let Some(file) = private
             && planner.size(&items) >= MIN_LINES
         {
-            planner.drafts.push(Draft {
-                name: self.name.to_owned(),
-                description,
-                file,
-                form: Form::Private,
-                items: std::mem::take(&mut items),
-                options: Vec::new(),
-                replace: Vec::new(),
-                settings: Vec::new(),
-                handed: Names::new(),
-            });
+            let items = std::mem::take(&mut items);
+            let draft = Draft::private(self.name, description, file, items);
+            planner.drafts.push(draft);
         }
         items
     }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use rnix::ast;
 use rowan::ast::AstNode;
 
-use super::{Draft, OptionDecl};
 use crate::refactor::anatomy::Anatomy;
 use crate::refactor::carve::Piece;
+use crate::refactor::draft::{Draft, OptionDecl};
 
 /// The conventional order of module arguments.
 pub(super) const FORMALS: [&str; 5] = ["config", "options", "lib", "pkgs", "modulesPath"];

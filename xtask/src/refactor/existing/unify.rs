@@ -13,7 +13,7 @@ use crate::refactor::anatomy::{Anatomy, ItemId, peel};
 use crate::refactor::canonical::canonical;
 use crate::refactor::catalogue::Catalogue;
 use crate::refactor::comments::span;
-use crate::refactor::emit::OptionDecl;
+use crate::refactor::draft::OptionDecl;
 use crate::refactor::identity::dedented;
 use crate::refactor::leaves::{Leaf, plain_entries};
 use crate::refactor::option;

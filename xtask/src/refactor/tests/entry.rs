@@ -1,6 +1,8 @@
 //! Which file of a host is taken apart.
 
-use super::fixture;
+use expect_test::expect;
+
+use super::{check, fixture};
 use crate::model::{Fleet, ParseCache};
 use crate::options::OptionTable;
 use crate::refactor::catalogue::Catalogue;
@@ -104,4 +106,49 @@ fn a_machine_and_its_trial_share_their_file() {
 fn what_hosts_with_files_of_their_own_share_is_nobodys_entry() {
     let files = "#- /flake.nix\n{ outputs = { nixpkgs, ... }: { nixosConfigurations = { a = nixpkgs.lib.nixosSystem { modules = [ ./a.nix ./common.nix ]; }; iso = nixpkgs.lib.nixosSystem { modules = [ ./common.nix ]; }; }; }; }\n#- /a.nix\n{ services.nginx.enable = true; }\n#- /common.nix\n{ time.timeZone = \"UTC\"; }\n";
     assert_eq!(entry_of(files, "iso"), None);
+}
+
+#[test]
+fn a_with_that_nothing_is_looked_up_in_any_more_goes() {
+    check(
+        r#"#- /h/default.nix
+{ lib, pkgs, ... }:
+with lib;
+{
+  networking.hostName = "h";
+  services.foo = {
+    enable = mkDefault true;
+    package = pkgs.foo;
+    port = mkForce 80;
+  };
+}
+"#,
+        expect![[r##"
+            #- /h/default.nix
+            { ... }:
+            {
+              imports = [
+                ../modules/features/foo.nix
+              ];
+
+              features.foo.enable = true;
+
+              networking.hostName = "h";
+            }
+            #- /modules/features/foo.nix
+            { config, lib, pkgs, ... }:
+            with lib;
+            {
+              options.features.foo.enable = lib.mkEnableOption "foo";
+
+              config = lib.mkIf config.features.foo.enable {
+                services.foo = {
+                  enable = mkDefault true;
+                  package = pkgs.foo;
+                  port = mkForce 80;
+                };
+              };
+            }
+        "##]],
+    );
 }

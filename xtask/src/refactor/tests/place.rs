@@ -148,3 +148,41 @@ fn hosts_with_lists_of_their_own_migrate_one_after_the_other() {
         );
     }
 }
+
+#[test]
+fn where_no_option_can_be_certain_modules_have_none() {
+    let files = "#- /flake.nix\n{ outputs = { nixpkgs, ... }: { nixosConfigurations.h = nixpkgs.lib.nixosSystem { modules = [ ./h ./all.nix ]; }; }; }\n#- /all.nix\n{ config, ... }: { environment.etc.all.text = toString (builtins.attrNames config); }\n#- /h/default.nix\n{ config, ... }:\n{\n  networking.hostName = \"h\";\n\n  services.nginx = {\n    enable = true;\n    recommendedProxySettings = true;\n    recommendedTlsSettings = true;\n    recommendedGzipSettings = true;\n    virtualHosts.\"a.example\".root = \"/srv/a\";\n    virtualHosts.\"b.example\".root = \"/srv/b\";\n    virtualHosts.\"c.example\".root = \"/srv/c\";\n    virtualHosts.\"d.example\".root = \"/srv/d\";\n    virtualHosts.\"e.example\".root = \"/srv/e\";\n  };\n}\n";
+    let tree = fixture(files);
+    let table = OptionTable::embedded();
+    let taxonomy = Taxonomy::embedded();
+    let cache = ParseCache::default();
+    let knowledge = Knowledge {
+        table: &table,
+        taxonomy: &taxonomy,
+        cache: &cache,
+    };
+    let migrate = |tree: &crate::tree::Tree| {
+        let fleet = Fleet::load(tree, &table, &cache);
+        let request = MigrateRequest {
+            host: "h",
+            grouping: Grouping::default(),
+            namespace: None,
+            directory: None,
+            accept_order_only: false,
+        };
+        migrate_host(tree, &fleet, &request, &knowledge)
+    };
+    let plan = migrate(&tree);
+    assert_eq!(plan.outcome, Outcome::Migrated, "{:?}", plan.kept);
+    let made = TreePath::new("h/nginx.nix").unwrap();
+    let Some(Change::Create { contents, .. }) = plan.changes.get(&made) else {
+        panic!("{:?}", plan.changes);
+    };
+    let text = String::from_utf8_lossy(contents);
+    assert!(
+        text.contains("recommendedProxySettings") && !text.contains("mkEnableOption"),
+        "{text}"
+    );
+    let second = migrate(&tree.with(&plan.changes));
+    assert_eq!(second.outcome, Outcome::Unchanged, "{:?}", second.changes);
+}
