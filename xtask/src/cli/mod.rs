@@ -188,13 +188,16 @@ fn run(arguments: Vec<OsString>) -> Outcome {
             return Outcome::Failed;
         }
     };
-    let context = Context {
+    let context = Arc::new(Context {
         runner: Arc::new(DuctRunner::new(cancel.clone())),
         global: cli.global,
         cancel,
         ui,
-    };
-    let result = on_a_deep_stack(|| dispatch(cli.command, &context), &context);
+    });
+    let result = on_a_deep_stack(&context, {
+        let context = Arc::clone(&context);
+        move || dispatch(cli.command, &context)
+    });
     let outcome = match result {
         Ok(outcome) => outcome,
         Err(failure) => context.explain(&failure),
@@ -208,45 +211,42 @@ fn run(arguments: Vec<OsString>) -> Outcome {
 }
 
 /// Runs the command on a thread whose stack is deep enough for any source
-/// that the parser accepts, and turns a bug of ours into a message. Ends the
-/// process when the user wants out of work that may be left in the middle.
+/// that the parser accepts, and turns a bug of ours into a message. Work that may be
+/// left in the middle is left when the user wants out.
 fn on_a_deep_stack(
-    command: impl FnOnce() -> Result<Outcome, Failure> + Send,
     context: &Context,
+    command: impl FnOnce() -> Result<Outcome, Failure> + Send + 'static,
 ) -> Result<Outcome, Failure> {
     const STACK: usize = 512 << 20;
     const LOOK: Duration = Duration::from_millis(50);
     let waiting = std::thread::current();
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .stack_size(STACK)
-            .spawn_scoped(scope, || {
-                let result = command();
-                waiting.unpark();
-                result
-            });
-        let thread = thread.inspect(|thread| {
-            while !thread.is_finished() {
-                std::thread::park_timeout(LOOK);
-                if let Some(_stay) = context.cancel.leave()
-                    && let Err(interrupted) = context.check_interrupted()
-                {
-                    std::process::exit(context.explain(&interrupted).status().into());
-                }
-            }
+    let thread = std::thread::Builder::new()
+        .stack_size(STACK)
+        .spawn(move || {
+            let result = command();
+            waiting.unpark();
+            result
         });
-        match thread.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(Failure::from(
-                Problem::error("bug", "this program has a bug; what it says is above").help(
-                    "`cargo xtask migrate recover` if it was changing files; please report it",
-                ),
-            )),
-            Err(error) => Err(Failure::from(Problem::error(
-                "no-thread",
-                error.to_string(),
-            ))),
+    let thread = match thread {
+        Ok(thread) => thread,
+        Err(error) => {
+            let problem = Problem::error("no-thread", error.to_string());
+            return Err(Failure::from(problem));
         }
+    };
+    while !thread.is_finished() {
+        std::thread::park_timeout(LOOK);
+        if let Some(stay) = context.cancel.leave() {
+            // For ever: the process ends, and until then nothing else begins.
+            std::mem::forget(stay);
+            return context.check_interrupted().map(|()| Outcome::Interrupted);
+        }
+    }
+    thread.join().unwrap_or_else(|_| {
+        Err(Failure::from(
+            Problem::error("bug", "this program has a bug; what it says is above")
+                .help("`cargo xtask migrate recover` if it was changing files; please report it"),
+        ))
     })
 }
 
