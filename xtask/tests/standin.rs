@@ -293,6 +293,13 @@ fn what_nixpkgs_refuses_is_refused() {
         "system.stateVersion = 24.11;",
         "`system.stateVersion' is not of type `string'",
     );
+    // All packages are no text for a message.
+    check(
+        "hosts/bellows/hardware.nix",
+        "canTouchEfiVariables = false;",
+        "canTouchEfiVariables = false; _module.args.pkgs = 1;",
+        "`_module.args.pkgs' is defined more than once",
+    );
     check(
         "hosts/bellows/hardware.nix",
         "canTouchEfiVariables = false;",

@@ -48,28 +48,45 @@ let
       ) set
     );
 
-  toPretty =
-    _: value:
+  # As a value is written; of sets and lists that are longer than this, if it is not
+  # null, no more than that they are there: one may be all packages, or without end.
+  prettyWithin =
+    longest: value:
+    let
+      inside = prettyWithin longest;
+      isLong = size: longest != null && size value > longest;
+    in
     if builtins.isFunction value then
       "<function>"
     else if lib.isDerivation value then
       "<derivation ${value.name or "?"}>"
+    else if builtins.isAttrs value && isLong (set: builtins.length (builtins.attrNames set)) then
+      "{ … }"
+    else if builtins.isList value && isLong builtins.length then
+      "[ … ]"
     else if builtins.isAttrs value then
       "{ ${
         lib.concatStrings (
-          lib.mapAttrsToList (name: inner: "${lib.escapeNixIdentifier name} = ${toPretty { } inner}; ") value
+          lib.mapAttrsToList (name: inner: "${lib.escapeNixIdentifier name} = ${inside inner}; ") value
         )
       }}"
     else if builtins.isList value then
-      "[ ${lib.concatMapStrings (inner: toPretty { } inner + " ") value}]"
+      "[ ${lib.concatMapStrings (inner: inside inner + " ") value}]"
     else if builtins.isPath value then
       toString value
     else
       builtins.toJSON value;
+
+  toPretty = _: prettyWithin null;
 in
 {
   generators = {
-    inherit toKeyValue toINI toPretty;
+    inherit
+      prettyWithin
+      toKeyValue
+      toINI
+      toPretty
+      ;
     mkKeyValueDefault = _: keyValueWith;
     mkValueStringDefault = _: scalar;
     toINIWithGlobalSection =

@@ -98,7 +98,7 @@ rec {
     lib.concatMapStrings (
       definition:
       let
-        shown = builtins.tryEval (lib.generators.toPretty { } definition.value);
+        shown = builtins.tryEval (lib.generators.prettyWithin 50 definition.value);
       in
       "\n- In `${definition.file}'${lib.optionalString shown.success ": ${builtins.substring 0 500 shown.value}"}"
     ) definitions;
