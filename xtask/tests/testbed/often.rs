@@ -165,8 +165,9 @@ impl<'a> Duel<'a> {
         let pause = u64::try_from(seed.below(1_200)).unwrap();
         sleep(Duration::from_millis(pause));
         let mut b = second.start(&words);
-        let dies = seed.chance(20);
-        if dies && a.until("test") {
+        // Whom the other one was before has nothing to die in the middle of.
+        let dies = seed.chance(20) && a.until("test");
+        if dies {
             a.kill();
         }
         let b_status = b.wait(Duration::from_secs(200));

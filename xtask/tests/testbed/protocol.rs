@@ -298,7 +298,8 @@ fn with_the_data_of_nixinate() {
         "host": "192.0.2.11", "sshUser": "root", "buildOn": "remote",
         "substituteOnTarget": false, "hermetic": false,
     });
-    fleet.set("one", "1", &[("nixinate", said)]);
+    // Nothing else has this version, so nobody has built it here.
+    fleet.set("one", "built there", &[("nixinate", said)]);
     fleet.commit();
     let before = targets[0].systems();
     let (status, records) = fleet.run(&["rollout", "--stage", "1", "--yes"]);
