@@ -85,6 +85,12 @@ impl Machine {
                 Final::RolledBack
             };
             self.finish(at, end);
+        } else if let Some(other) = seen.record.as_ref().filter(|_| seen.is_all(&seen.current)) {
+            // It went back, and then somebody else brought something of their own.
+            let message = format!("rollout {} has changed it since", other.rollout);
+            let class = Class::Busy;
+            self.with(at, |host| host.failure = Some(Failure { class, message }));
+            self.finish(at, Final::Yielded);
         } else {
             self.broken(at, seen);
         }

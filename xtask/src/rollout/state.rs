@@ -73,7 +73,7 @@ pub enum Final {
         /// What it boots.
         boots: StorePath,
     },
-    /// Another session of this rollout has taken it over.
+    /// Another session of this rollout, or another rollout, has taken it over.
     Yielded,
     /// Neither new nor old: somebody has to look.
     Broken,

@@ -219,3 +219,28 @@ fn every_class_has_its_exit_status_and_its_word() {
     let state = script.run(plan("r", vec![host("a", 1)], Default::default()));
     assert_eq!(state.exit_status(), 0);
 }
+
+/// A rollout that was cut off, and whose host another one has had since.
+#[test]
+fn a_host_that_another_rollout_has_changed_since_is_not_broken() {
+    let taken: fn(&mut Observation) = |seen| {
+        let other = path("a-other");
+        seen.current.clone_from(&other);
+        seen.profile.clone_from(&other);
+        seen.boot_default = other;
+        let record = seen.record.as_mut().unwrap();
+        record.rollout = "another".to_owned();
+        record.token = 2;
+        record.state = RecordState::Confirmed;
+        record.watched = false;
+    };
+    let mut script = cause(Class::Reset).0;
+    script.then = taken;
+    let state = script.run(plan("r", vec![host("a", 1)], Default::default()));
+    let said: Value = serde_json::to_value(&state.hosts[0]).unwrap();
+    assert_eq!(said["phase"]["final"], "yielded", "{said:#}");
+    assert_eq!(said["failure"]["class"], "busy");
+    let message = said["failure"]["message"].as_str().unwrap();
+    assert!(message.contains("rollout another has changed it since"));
+    assert_eq!(state.exit_status(), 4);
+}

@@ -235,7 +235,7 @@ fn end(host: &Host) -> String {
             Final::Kept => "still confirmed".to_owned(),
             Final::Pending => "pending".to_owned(),
             Final::Unreachable { boots } => format!("unreachable, boots {}", short(&boots.0)),
-            Final::Yielded => "taken over by another session".to_owned(),
+            Final::Yielded => "taken over by another one".to_owned(),
             Final::Broken => "broken: look at it".to_owned(),
         },
         other => format!("{other:?}").to_lowercase(),
