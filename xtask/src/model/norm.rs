@@ -111,13 +111,6 @@ impl Eval<'_> {
                     }
                 }
                 let function = self.norm(unit, *function, env);
-                // `relativeToRoot "m.nix"` is the place that it makes.
-                if is_of_argument(&function) {
-                    let thunk = self.thunk(Code::Expr(unit, id, env));
-                    if let Value::Path(path) = self.force(thunk) {
-                        return self.path_term(&path);
-                    }
-                }
                 self.apply_term(function, term)
             }
             Expr::Select(base, path, default) => {
@@ -180,19 +173,6 @@ impl Eval<'_> {
         };
         Term::new(K::Apply(function, argument))
     }
-}
-
-/// Whether a function comes with an argument of the host, and not from the library.
-fn is_of_argument(function: &Term) -> bool {
-    let is_own = |base: &Term| matches!(base.kind(), K::Arg(name) if !matches!(&**name, "config" | "options" | "pkgs"));
-    match function.kind() {
-        K::Select(base, keys, _) => is_own(base) && keys.len() > usize::from(is_library(base)),
-        _ => is_own(function),
-    }
-}
-
-fn is_library(term: &Term) -> bool {
-    matches!(term.kind(), K::Arg(name) if &**name == "lib")
 }
 
 /// Whether an argument is, or directly holds, all of `config` or `options`.

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::argument::Argument;
 use super::{HostVerdict, Judgement};
 use crate::model::term::{Digest, Term};
 use crate::model::{Host, Origin, show};
@@ -33,26 +32,21 @@ pub(super) fn compare_calls(before: &Host, after: &Host, verdict: &mut HostVerdi
     } else {
         Judgement::Unknown
     };
-    let (a, b) = (arguments(before), arguments(after));
+    let a: BTreeMap<&str, &Term> = before
+        .arguments
+        .iter()
+        .map(|(k, t)| (k.as_str(), t))
+        .collect();
+    let b: BTreeMap<&str, &Term> = after
+        .arguments
+        .iter()
+        .map(|(k, t)| (k.as_str(), t))
+        .collect();
     for name in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {
-        let (Some(a), Some(b)) = (a.get(name), b.get(name)) else {
-            verdict.add(gravity, format!("argument `{name}` of the call changed"));
-            continue;
-        };
-        let is_same =
-            a == b || a.by_place() == b.by_place() && !a.is_read_by(before) && !b.is_read_by(after);
-        if !is_same {
+        if a.get(name) != b.get(name) {
             verdict.add(gravity, format!("argument `{name}` of the call changed"));
         }
     }
-}
-
-/// What the call is given, by name.
-fn arguments(host: &Host) -> BTreeMap<&str, Argument<'_>> {
-    let arguments = host.arguments.iter();
-    arguments
-        .map(|(name, term)| (name.as_str(), Argument { name, term }))
-        .collect()
 }
 
 /// Modules that are not followed, what is disabled, and their order.

@@ -5,7 +5,6 @@
 //! and per option path the ordered definitions. That is what is compared; it
 //! needs no Nix.
 
-mod argument;
 mod call;
 mod created;
 mod declarations;

@@ -118,8 +118,7 @@ impl Term {
         }
     }
 
-    /// Calls `each` for every term directly within this one.
-    pub fn children(&self, each: &mut dyn FnMut(&Term)) {
+    pub(in crate::model) fn children(&self, each: &mut dyn FnMut(&Term)) {
         let keys = |keys: &[Key], each: &mut dyn FnMut(&Term)| {
             for key in keys {
                 if let Key::Term(term) = key {

@@ -114,71 +114,36 @@ fn a_feature_has_its_default_as_a_definition_too() {
 }
 
 #[test]
-fn the_root_as_an_argument_counts_where_it_is_used() {
-    let side = |argument: &str, module: &str, file: &str| {
+fn an_argument_that_leads_anywhere_counts_with_the_whole_tree() {
+    let side = |module: &str, rest: &str, file: &str| {
         format!(
-            "#- /flake.nix\n{{ outputs = {{ self, nixpkgs, other }}: {{ nixosConfigurations.h = nixpkgs.lib.nixosSystem {{ specialArgs.at = {argument}; modules = [ ./h.nix ]; }}; }}; }}\n#- /h.nix\n{module}\n#- /m.nix\n{{ networking.domain = \"{file}\"; }}"
+            "#- /flake.nix\n{{ outputs = {{ self, nixpkgs, other }}: {{ nixosConfigurations.h = nixpkgs.lib.nixosSystem {{ specialArgs.own = {{ at = nixpkgs.lib.path.append ./.; }}; modules = [ ./h.nix ]; }}; }}; }}\n#- /h.nix\n{module}\n#- /x.nix\n{rest}\n#- /m\n{file}"
         )
     };
-    let plain = "{ at, ... }: { imports = [ (at \"m.nix\") ]; }";
-    let at = "nixpkgs.lib.path.append ./.";
-    let unused = "{ }";
-    for (argument, module, expected) in [
-        (at, unused, Equal),
-        (at, plain, Different),
-        ("path: ./. + \"/${path}\"", unused, Equal),
-        ("path: ./. + \"/${path}\"", plain, Different),
-        ("{ root = ./.; }", unused, Equal),
-        // What is made of it here is not followed.
-        ("other.lib.load ./.", unused, Different),
-        ("other.lib.load { src = ./.; }", unused, Different),
+    for (module, rest) in [
+        (
+            "{ own, pkgs, ... }: { environment.etc.x.source = pkgs.copy (own.at \"m\"); }",
+            "{ }",
+        ),
+        (
+            "{ own, pkgs, ... }: { environment.etc.x.source = pkgs.copy (own.${pkgs.name} \"m\"); }",
+            "{ }",
+        ),
+        (
+            "{ own, ... }: { environment.etc.x.source = map (f: f \"m\") (builtins.attrValues own); }",
+            "{ }",
+        ),
+        (
+            "{ own, pkgs, ... }: { environment.etc.x.source = pkgs.callPackage ./x.nix { inherit own; }; }",
+            "{ own }: builtins.readFile (own.at \"m\")",
+        ),
+        (
+            "{ specialisation.a.configuration = ./x.nix; }",
+            "{ own, ... }: { environment.etc.x.source = own.at \"m\"; }",
+        ),
     ] {
-        check(
-            &side(argument, module, "a"),
-            &side(argument, module, "a"),
-            Equal,
-        );
-        let verdict = judge(&side(argument, module, "a"), &side(argument, module, "b"));
-        assert_eq!(verdict.judgement, expected, "{argument} {module}");
+        check(&side(module, rest, "1"), &side(module, rest, "1"), Equal);
+        let verdict = judge(&side(module, rest, "1"), &side(module, rest, "2"));
+        assert_ne!(verdict.judgement, Equal, "{module}");
     }
-    // Where it leads is known or not.
-    let extended = "nixpkgs.lib.extend (final: prev: { own.at = prev.path.append ./.; })";
-    for copied in [
-        "{ at, pkgs, ... }: { environment.etc.x.source = pkgs.copy (at \"m.nix\"); }",
-        "{ at, pkgs, ... }: { environment.etc.x.source = pkgs.copy (at pkgs.file); }",
-        "{ at, pkgs, ... }: { environment.etc.x.source = map at pkgs.files; }",
-        "{ pkgs, ... }@args: { environment.etc.x.source = pkgs.copy (args.at pkgs.file); }",
-        "args: { environment.etc.x.source = args.pkgs.copy args; }",
-    ] {
-        check(&side(at, copied, "a"), &side(at, copied, "a"), Equal);
-        let verdict = judge(&side(at, copied, "a"), &side(at, copied, "b"));
-        assert_ne!(verdict.judgement, Equal, "{copied}");
-        let library = |file: &str| {
-            side(extended, copied, file)
-                .replace("specialArgs.at", "specialArgs.lib")
-                .replace("{ at, ", "{ lib, ")
-                .replace("args.at ", "args.lib.own.at ")
-                .replace("(at ", "(lib.own.at ")
-                .replace("map at", "map lib.own.at")
-        };
-        if !copied.contains("copy args") {
-            check(&library("a"), &library("a"), Equal);
-            let verdict = judge(&library("a"), &library("b"));
-            assert_ne!(verdict.judgement, Equal, "{}", library("a"));
-        }
-    }
-    let library = |file: &str| {
-        side(
-            extended,
-            "{ lib, ... }: { services.openssh.enable = lib.mkForce true; }",
-            file,
-        )
-        .replace("specialArgs.at", "specialArgs.lib")
-    };
-    check(&library("a"), &library("b"), Equal);
-    let beside = |file: &str| {
-        let copied = "{ at, pkgs, ... }: { environment.etc.x.source = pkgs.copy (at \"m.nix\"); }";
-        format!("{}\n#- /other\n{file}", side(at, copied, "a"))
-    };
-    check(&beside("1"), &beside("2"), Equal);
 }

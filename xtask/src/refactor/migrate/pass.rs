@@ -67,8 +67,10 @@ fn passes(
         }
     }
     let mut best = best?;
-    // Without options there is nothing to be certain of.
-    if !is_enough(&best) && is_uncertain(&best, "") {
+    // Without options there is nothing to be certain of. They stand beside the host,
+    // where nobody has asked for another directory.
+    let may_be_plain = request.directory.is_none();
+    if may_be_plain && !is_enough(&best) && is_uncertain(&best, "") {
         let namespace = Namespace {
             attribute: attribute.clone(),
             directory: usual.directory,
