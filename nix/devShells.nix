@@ -16,7 +16,6 @@ nixpkgs.lib.genAttrs (import ./systems.nix) (
         nixfmt
         rustc
         rustfmt
-        strace
       ];
     };
   }

@@ -65,7 +65,7 @@ fn records(root: &Path) -> BTreeMap<String, Record> {
 #[test]
 #[ignore = "takes minutes"]
 fn poison_outside_of_the_records_changes_nothing_and_what_is_inside_counts() {
-    if need::need_nix().is_none() || need::need_strace().is_none() {
+    if need::need_nix().is_none() || need::need_tracing().is_none() {
         return;
     }
     let Some(nixpkgs) = need::need_directory("FLEET_TEST_NIXPKGS") else {

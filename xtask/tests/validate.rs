@@ -1,6 +1,6 @@
 //! `validate` with real Nix and the offline stand-in.
 //!
-//! Without Nix, or without strace where records are needed, the tests report
+//! Without Nix, or where processes may not be traced and records are needed, the tests report
 //! themselves as skipped.
 #![allow(
     clippy::unwrap_used,
@@ -40,7 +40,7 @@ const FLAKE: &str = r#"{
 /// Three hosts: one plain, one that copies files, one that asks for its commit.
 fn fleet() -> Option<Repository> {
     common::need::need_nix()?;
-    common::need::need_strace()?;
+    common::need::need_tracing()?;
     Some(Repository::new(&[
         ("flake.nix", FLAKE),
         ("README.md", "hello\n"),

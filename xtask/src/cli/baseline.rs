@@ -11,7 +11,7 @@ use super::context::Context;
 use super::fleet::Reader;
 use super::nix::{Setup, Told, refused};
 use super::outcome::{Failure, Outcome};
-use crate::engine::tracer::Tracer;
+use crate::engine::tracer::{ITSELF, Tracer};
 use crate::engine::validation::{Outcome as Evaluated, Validation};
 use crate::problem::Problem;
 use crate::process::Quoted;
@@ -89,8 +89,7 @@ fn now(context: &Context, workspace: &Workspace) -> Result<(Baseline, bool), Fai
     let fleet = Reader::new().load_told(tree, context)?;
     let hosts: Vec<String> = fleet.hosts.iter().map(|host| host.name.clone()).collect();
     let setup = Setup::find(context, workspace, tree)?;
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let tracer = Tracer::find(&*context.runner, &path);
+    let tracer = Tracer::find(&*context.runner, Path::new(ITSELF));
     let commit = context.commit(workspace)?;
     let status = workspace.status()?.unwrap_or_default();
     let total = u64::try_from(hosts.len()).unwrap_or(u64::MAX);

@@ -60,15 +60,20 @@ impl Context {
 
     /// The commit that the working tree belongs to, as Nix tells a flake of it.
     pub fn commit(&self, workspace: &Workspace) -> Result<Commit, Failure> {
-        let (Some(git), Some(status)) = (workspace.git(), workspace.status()?) else {
+        let Some(git) = workspace.git() else {
             return Ok(Commit::default());
         };
+        let (status, time) = rayon::join(|| workspace.status(), || git.time());
+        let Some(status) = status? else {
+            return Ok(Commit::default());
+        };
+        // Where there is no commit there is no time either.
         let Some(revision) = &status.commit else {
             return Ok(Commit::default());
         };
         let failed = |error: GitError| Problem::error("git-failed", error.to_string());
         let clean = status.is_clean();
-        let time = git.time().map_err(failed)?;
+        let time = time.map_err(failed)?;
         Ok(Commit::of(revision, time, clean))
     }
 

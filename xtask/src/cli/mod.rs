@@ -30,10 +30,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use crate::engine::tracer;
 use crate::problem::Problem;
 use crate::process::{Cancel, DuctRunner};
 use crate::ui::{ColorChoice, Settings, Stdout, Ui};
@@ -154,7 +156,12 @@ fn command_line() -> clap::Command {
 
 /// Parses the command line, runs the command and maps its outcome to an exit status.
 pub fn main() -> ExitCode {
-    let outcome = run(std::env::args_os().collect());
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    // Before anything else: as another program's parent, or on the way to becoming it.
+    if let Some(status) = tracer::serve(&arguments) {
+        return status;
+    }
+    let outcome = run(arguments);
     ExitCode::from(outcome.status())
 }
 
@@ -220,10 +227,14 @@ fn on_a_deep_stack(
     const STACK: usize = 512 << 20;
     const LOOK: Duration = Duration::from_millis(50);
     let waiting = std::thread::current();
+    let over = Arc::new(AtomicBool::new(false));
+    let is_over = Arc::clone(&over);
     let thread = std::thread::Builder::new()
         .stack_size(STACK)
         .spawn(move || {
             let result = command();
+            // The thread itself is finished only after it has woken who waits.
+            over.store(true, Ordering::Release);
             waiting.unpark();
             result
         });
@@ -234,7 +245,8 @@ fn on_a_deep_stack(
             return Err(Failure::from(problem));
         }
     };
-    while !thread.is_finished() {
+    // One that ends in a panic does not say so.
+    while !is_over.load(Ordering::Acquire) && !thread.is_finished() {
         std::thread::park_timeout(LOOK);
         if let Some(stay) = context.cancel.leave() {
             // For ever: the process ends, and until then nothing else begins.

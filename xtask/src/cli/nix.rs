@@ -84,8 +84,30 @@ impl Setup {
         workspace: &Workspace,
         tree: &Tree,
     ) -> Result<Self, Failure> {
+        Self::with(Self::nix(context)?, context, workspace, tree)
+    }
+
+    /// Nix alone.
+    ///
+    /// # Errors
+    ///
+    /// It is not there.
+    pub(super) fn nix(context: &Context) -> Result<Nix, Failure> {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let nix = Nix::find(Arc::clone(&context.runner), &path)?;
+        Ok(Nix::find(Arc::clone(&context.runner), &path)?)
+    }
+
+    /// Finds everything else.
+    ///
+    /// # Errors
+    ///
+    /// An input that was named is no directory.
+    pub(super) fn with(
+        nix: Nix,
+        context: &Context,
+        workspace: &Workspace,
+        tree: &Tree,
+    ) -> Result<Self, Failure> {
         let state = workspace.state_directory().to_owned();
         let mut inputs = BTreeMap::new();
         let mut build_options = Vec::new();

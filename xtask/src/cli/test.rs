@@ -17,7 +17,7 @@ use crate::process::{Invocation, find_program};
 use crate::tools::{debian, programs};
 
 /// Programs that some tests need.
-const NEEDED: &[&str] = &["git", "nix", "age", "strace"];
+const NEEDED: &[&str] = &["git", "nix", "age"];
 
 /// Where tests note what they skip: one line `need<TAB>test<TAB>reason` each.
 const SKIPS: &str = "FLEET_TEST_SKIPS";

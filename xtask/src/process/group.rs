@@ -1,6 +1,5 @@
 //! Ending children together with their own children.
 
-use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -22,11 +21,6 @@ pub(super) fn signal_groups(pids: &[u32], signal: Signal) {
     }
 }
 
-fn was_killed(child: &duct::ReaderHandle) -> bool {
-    let ended = child.try_wait().ok().flatten();
-    ended.is_some_and(|output| output.status.signal().is_some())
-}
-
 /// Kills a child whose output another thread reads, when its time has come.
 pub(super) struct Watcher {
     thread: std::thread::JoinHandle<Option<Failure>>,
@@ -38,7 +32,6 @@ impl Watcher {
         cancel: Cancel,
         deadline: Option<Duration>,
         child: Arc<duct::ReaderHandle>,
-        whole: bool,
     ) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&over);
@@ -49,11 +42,6 @@ impl Watcher {
                     _ if cancel.is_cancelled() => Failure::Cancelled,
                     Some(limit) if started.elapsed() >= limit => Failure::Deadline(limit),
                     _ => {
-                        // What it has started may hold its output open for ever.
-                        if whole && was_killed(&child) {
-                            signal_groups(&child.pids(), Signal::KILL);
-                            return None;
-                        }
                         std::thread::park_timeout(Duration::from_millis(50));
                         continue;
                     }

@@ -24,8 +24,6 @@ pub struct Invocation {
     /// An interruption does not end it: it is short, and half of it would be
     /// worse than all of it.
     pub shielded: bool,
-    /// What it has started ends with it, and with this process, however they end.
-    pub whole: bool,
 }
 
 impl Invocation {
@@ -39,7 +37,6 @@ impl Invocation {
             stdin: Vec::new(),
             deadline: None,
             shielded: false,
-            whole: false,
         }
     }
 
@@ -98,13 +95,6 @@ impl Invocation {
     #[must_use]
     pub fn shielded(mut self) -> Self {
         self.shielded = true;
-        self
-    }
-
-    /// Nothing that it has started outlives it.
-    #[must_use]
-    pub fn as_a_whole(mut self) -> Self {
-        self.whole = true;
         self
     }
 }

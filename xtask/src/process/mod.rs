@@ -11,8 +11,8 @@ mod failure;
 mod group;
 mod interactive;
 mod invocation;
-mod keeper;
 mod runner;
+pub mod tracing;
 
 pub use cancel::Cancel;
 pub use conversation::Conversation;

@@ -10,7 +10,6 @@ use rustix::process::Signal;
 
 use super::conversation::{Answers, Conversation};
 use super::group::{GRACE, Watcher, signal_groups};
-use super::keeper::Kept;
 use super::{Cancel, Failure, Invocation, RunError};
 
 /// What a child that ended well has said.
@@ -132,12 +131,6 @@ fn end_with_parent(command: &mut std::process::Command) {
 #[cfg(not(target_os = "linux"))]
 fn end_with_parent(_: &mut std::process::Command) {}
 
-/// The groups of these children, if they are to end as a whole.
-fn kept(invocation: &Invocation, pids: &[u32]) -> Vec<Kept> {
-    let pids = pids.iter().filter(|_| invocation.whole);
-    pids.map(|pid| Kept::new(*pid)).collect()
-}
-
 fn start_failure(error: &io::Error) -> Failure {
     if error.kind() == io::ErrorKind::NotFound {
         Failure::NotFound
@@ -160,7 +153,6 @@ impl Runner for DuctRunner {
         let handle = expression
             .start()
             .map_err(|error| fail(start_failure(&error), &[]))?;
-        let kept = kept(invocation, &handle.pids());
         let output = loop {
             match handle.wait_timeout(POLL) {
                 Ok(Some(output)) => break output,
@@ -188,7 +180,6 @@ impl Runner for DuctRunner {
             return Err(fail(failure, &stderr.unwrap_or_default()));
         };
         if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&output.status) {
-            kept.iter().for_each(Kept::kill);
             return Err(fail(Failure::Signal(signal), &output.stderr));
         }
         Ok(Output {
@@ -213,14 +204,12 @@ impl Runner for DuctRunner {
             .unchecked()
             .reader()
             .map_err(start)?;
-        let _kept = kept(invocation, &reader.pids());
         let reader = Arc::new(reader);
         let mut lines = BufReader::new(Answers(Arc::clone(&reader)));
         let watcher = Watcher::new(
             self.cancel.clone(),
             invocation.deadline,
             Arc::clone(&reader),
-            invocation.whole,
         );
         let mut tail = Vec::new();
         let result = loop {

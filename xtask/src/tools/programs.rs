@@ -48,13 +48,6 @@ pub const PROGRAMS: &[Program] = &[
         package: "nix-bin",
     },
     Program {
-        name: "strace",
-        version: "--version",
-        need: Need::Optional,
-        purpose: "knowing what an evaluation has read, so that it need not be done again",
-        package: "strace",
-    },
-    Program {
         name: "ssh",
         version: "-V",
         need: Need::Optional,

@@ -54,14 +54,14 @@ pub fn need_nix() -> Option<()> {
     }
 }
 
-/// strace, if it may trace; `None`, noted, if it is not there or may not.
+/// Processes may be traced; `None`, noted, if they may not.
 #[allow(dead_code)]
-pub fn need_strace() -> Option<()> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
+pub fn need_tracing() -> Option<()> {
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_xtask"));
     let runner = xtask::process::DuctRunner::default();
-    let found = xtask::engine::tracer::Tracer::find(&runner, &path);
+    let found = xtask::engine::tracer::Tracer::find(&runner, program);
     if found.is_none() {
-        skip("strace", "it is not there, or may not trace");
+        skip("tracing", "processes may not be traced here");
     }
     found.map(|_| ())
 }

@@ -1,6 +1,7 @@
 //! From the tree to a plan: every host's closure, and what owners say about it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::super::context::Context;
 use super::super::fleet::Reader;
@@ -10,7 +11,7 @@ use super::{Start, Strategy, settings};
 use crate::config::Config;
 use crate::engine::build::{Builds, Built};
 use crate::engine::rollout::Hooks;
-use crate::engine::tracer::Tracer;
+use crate::engine::tracer::{ITSELF, Tracer};
 use crate::engine::validation::{Outcome as Evaluated, Validation};
 use crate::inventory::Inventory;
 use crate::problem::Problem;
@@ -52,8 +53,7 @@ impl Repository {
 
     /// Evaluates all hosts, as validation does.
     pub(super) fn closures(&self, context: &Context) -> Result<BTreeMap<String, Facts>, Failure> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let tracer = Tracer::find(&*context.runner, &path);
+        let tracer = Tracer::find(&*context.runner, Path::new(ITSELF));
         let hosts: Vec<String> = self
             .inventory
             .hosts

@@ -3,6 +3,7 @@
 mod flake;
 mod merge;
 mod show;
+mod start;
 mod vm;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::context::Context;
-use super::fleet::{Reader, select};
+use super::fleet::select;
 use super::nix::{Setup, Told, located};
 use super::outcome::{Failure, Outcome};
 use crate::config::Health;
@@ -29,6 +30,7 @@ use crate::taxonomy::Taxonomy;
 use crate::tree::Tree;
 use crate::validate::report::{self, Row};
 use show::{Event, Report, failure, word};
+use start::Start;
 
 /// The version of what `--json` prints.
 const SCHEMA: &str = "validate/1";
@@ -130,10 +132,16 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         return merge::run(arguments, context);
     }
     let started = Instant::now();
-    let workspace = context.workspace()?;
-    let (snapshot, config) = context.read(&workspace)?;
+    let Start {
+        workspace,
+        snapshot,
+        config,
+        fleet,
+        commit,
+        nix,
+        tracer,
+    } = Start::read(context)?;
     let tree = &snapshot.tree;
-    let fleet = Reader::new().load_told(tree, context)?;
     let mut hosts: Vec<String> = select(&fleet, &arguments.hosts)?
         .iter()
         .map(|host| host.name.clone())
@@ -163,23 +171,13 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
             );
         }
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    // Each of them waits for programs, and none for another: where nothing has changed
-    // that is most of the time.
-    let (tracer, (setup, commit)) = rayon::join(
-        || Tracer::find(&*context.runner, &path),
-        || {
-            let setup = || Setup::find(context, &workspace, tree);
-            rayon::join(setup, || context.commit(&workspace))
-        },
-    );
-    let (mut setup, commit) = (setup?, commit?);
+    let mut setup = Setup::with(nix, context, &workspace, tree)?;
     if arguments.memory.is_some() {
         setup.memory = Memory::new(arguments.memory, Some(&setup.state));
     }
     if tracer.is_none() {
         context.ui.remark(
-            "strace is not there or may not trace: every host is evaluated, whatever has changed",
+            "processes may not be traced here: every host is evaluated, whatever has changed",
         );
     }
     let count = || workspace.git().and_then(|git| git.count().ok());

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{Commit, Outcome, Validation};
 use crate::engine::closure::Scanned;
@@ -173,14 +173,14 @@ impl Run<'_, '_> {
 
     /// What a process has read below places; nothing without a tracer.
     fn reads(&self, file: &Path, places: &BTreeMap<&str, &Path>) -> BTreeMap<String, Reads> {
-        let trace = whole(file);
+        let trace = fs::read(file).ok().and_then(|it| trace::paths(&it));
         let _ = fs::remove_file(file);
         let Some(trace) = trace else {
             return BTreeMap::new();
         };
         places
             .iter()
-            .map(|(host, place)| ((*host).to_owned(), trace::read(trace.lines(), place)))
+            .map(|(host, place)| ((*host).to_owned(), trace::read(&trace, place)))
             .collect()
     }
 
@@ -217,28 +217,6 @@ impl Run<'_, '_> {
             .iter()
             .filter(|(_, aspect)| *aspect == Aspect::Contents)
             .filter_map(|(path, _)| self.tree.text(path).ok())
-    }
-}
-
-/// A trace, once its writer is done; `None` if that does not come. The tracer is
-/// nobody's child and may end a little after what it traces; killed together with
-/// it, it never says the last word.
-fn whole(file: &Path) -> Option<String> {
-    const PATIENCE: Duration = Duration::from_secs(2);
-    let mut grown = (Instant::now(), 0);
-    loop {
-        let bytes = fs::read(file).ok()?;
-        if bytes.len() > grown.1 {
-            grown = (Instant::now(), bytes.len());
-        }
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if trace::is_whole(&text) {
-            return Some(text);
-        }
-        if grown.0.elapsed() > PATIENCE {
-            return None;
-        }
-        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
