@@ -6,6 +6,7 @@
 //! stays opaque, with its place; it is never guessed.
 
 mod definitions;
+mod escape;
 mod eval;
 mod files;
 mod flake;
@@ -22,6 +23,7 @@ mod value;
 use rayon::prelude::*;
 
 pub use definitions::{Declaration, Definition, Wrapper, path_text};
+pub use escape::{Escape, Escaped};
 pub use files::{ParseCache, references};
 pub use inputs::input_names;
 pub use modules::{Module, Origin};
@@ -79,6 +81,11 @@ pub struct Host {
     pub definitions: Vec<Definition>,
     /// Files of the tree that were read for this host, sorted.
     pub files: Vec<TreePath>,
+    /// What is read of the tree where the flake is handed on, beside what the terms
+    /// show.
+    pub escapes: Vec<Escape>,
+    /// Hosts are read through the flake where it was handed on.
+    pub reads_hosts: bool,
     /// The evaluation was cut off for its size.
     pub exhausted: bool,
     /// The declarations by path.
@@ -112,19 +119,20 @@ impl Host {
 impl Fleet {
     /// Reads all hosts of the flake at the root of the tree.
     pub fn load(tree: &Tree, table: &OptionTable<'_>, cache: &ParseCache) -> Self {
-        Self::load_where(tree, table, cache, &|_| true)
+        Self::load_where(tree, table, cache, None)
     }
 
-    /// Reads one host; the others are left out as if they did not exist.
+    /// Reads one host, for a draft: the others are left out as if they did not exist,
+    /// and what is read where the flake is handed on is not looked for.
     pub fn load_host(tree: &Tree, table: &OptionTable<'_>, cache: &ParseCache, host: &str) -> Self {
-        Self::load_where(tree, table, cache, &|name| name == host)
+        Self::load_where(tree, table, cache, Some(host))
     }
 
     fn load_where(
         tree: &Tree,
         table: &OptionTable<'_>,
         cache: &ParseCache,
-        is_wanted: &dyn Fn(&str) -> bool,
+        only: Option<&str>,
     ) -> Self {
         let files = Files::new(tree, cache);
         let (names, mut problems, inputs) = on_big_stack(|| {
@@ -141,13 +149,13 @@ impl Fleet {
                 problems.push(Problem::warning("too-many-hosts", message));
                 names.truncate(HOSTS);
             }
-            names.retain(|(name, _)| is_wanted(name));
+            names.retain(|(name, _)| only.is_none_or(|only| **name == *only));
             (names, problems, inputs::digest(&mut eval))
         });
         let view = table.for_release(None);
         let chunks: Vec<Vec<(Host, Vec<Problem>)>> = names
             .par_chunks((names.len() / 8).clamp(CHUNK.0, CHUNK.1))
-            .map(|chunk| on_big_stack(|| load_chunk(&files, view, chunk)))
+            .map(|chunk| on_big_stack(|| load_chunk(&files, view, chunk, only.is_none())))
             .collect();
         let mut hosts = Vec::with_capacity(names.len());
         for (host, more) in chunks.into_iter().flatten() {
@@ -187,6 +195,7 @@ fn load_chunk(
     files: &Files<'_>,
     view: View<'_, '_>,
     names: &[(Name, Option<Span>)],
+    whole: bool,
 ) -> Vec<(Host, Vec<Problem>)> {
     let mut eval = Eval::new(files);
     let (found, _) = eval.hosts();
@@ -201,10 +210,13 @@ fn load_chunk(
             eval.used.truncate(shared);
             let thunk = found.get(name).copied();
             let mut problems = Vec::new();
-            let host = match thunk {
+            let mut host = match thunk {
                 Some(thunk) => load_host(&mut eval, view, name, span.clone(), thunk, &mut problems),
                 None => unfollowed(name, span.clone(), "it is gone".to_owned()),
             };
+            if whole {
+                (host.escapes, host.reads_hosts) = escape::of_host(&mut eval, &host);
+            }
             (host, problems)
         })
         .collect()
@@ -222,6 +234,8 @@ fn unfollowed(name: &str, span: Option<Span>, why: String) -> Host {
         declarations: Vec::new(),
         definitions: Vec::new(),
         files: Vec::new(),
+        escapes: Vec::new(),
+        reads_hosts: false,
         exhausted: false,
         declared: PathIndex::default(),
     }

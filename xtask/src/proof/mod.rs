@@ -9,6 +9,7 @@ mod call;
 mod created;
 mod declarations;
 pub mod derivation;
+mod escapes;
 mod foreign;
 mod order;
 mod provenance;
@@ -189,6 +190,7 @@ fn compare_hosts(
     compare_inactive(&a, &b, table, &mut verdict);
     compare_created(&a, &b, table, &mut verdict);
     compare_provenance(before, after, &mut verdict);
+    escapes::compare_escapes(before, after, &mut verdict);
     verdict.close()
 }
 

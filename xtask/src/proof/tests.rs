@@ -1,6 +1,7 @@
 //! Two states of a tiny fleet in, one judgement out.
 
 mod created;
+mod escapes;
 mod hosts;
 mod library;
 mod links;

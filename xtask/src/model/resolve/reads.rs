@@ -86,6 +86,9 @@ impl ForeignReads {
 /// its `config`.
 pub fn foreign_reads(host: &Host) -> Vec<(Name, Vec<Name>)> {
     let mut found = Vec::new();
+    if host.reads_hosts {
+        found.push((Name::from(""), Vec::new()));
+    }
     let mut seen = FxHashSet::default();
     let mut stack: Vec<Term> = terms_of_host(host).cloned().collect();
     while let Some(term) = stack.pop() {

@@ -1,0 +1,96 @@
+//! What can be told of a term without evaluating it.
+
+use super::Walk;
+use super::functions::hands_on;
+use crate::model::term::{Key, ParamTerm, Term, TermKind as K};
+use crate::syntax::hir::BinaryOp;
+
+impl Walk<'_, '_> {
+    /// Whether anything that leads to the flake is named in a term.
+    pub(super) fn mentions(&mut self, term: &Term) -> bool {
+        if let Some(known) = self.mentions.get(&term.digest()) {
+            return *known;
+        }
+        let known = stacker::maybe_grow(128 << 10, 4 << 20, || self.mentions_here(term));
+        self.mentions.insert(term.digest(), known);
+        known
+    }
+
+    fn mentions_here(&mut self, term: &Term) -> bool {
+        match term.kind() {
+            K::Flake | K::Inputs => true,
+            K::Path(path, _) => path.as_str().is_empty(),
+            K::ArgSet(_) => !self.handed.is_none() || !self.config.is_none(),
+            K::Bound(_, name) if matches!(&**name, "" | "@") => {
+                !self.handed.is_none() || !self.config.is_none()
+            }
+            K::Arg(name) | K::Bound(_, name) => !self.argument(name).is_none(),
+            K::Select(base, keys, default) if matches!(base.kind(), K::Arg(name) | K::Bound(_, name) if &**name == "config") =>
+            {
+                let mut found = match keys.first() {
+                    Some(Key::Name(first)) => self.config.member(first),
+                    _ => self.config.elements(),
+                };
+                let mut mentioned = default.as_ref().is_some_and(|it| self.mentions(it));
+                for (at, key) in keys.iter().enumerate() {
+                    if let Key::Term(term) = key {
+                        mentioned |= self.mentions(term);
+                    }
+                    match key {
+                        _ if at == 0 => {}
+                        Key::Name(name) => found = found.member(name),
+                        Key::Term(_) => found = found.elements(),
+                    }
+                }
+                mentioned || !found.is_none()
+            }
+            _ => {
+                let mut children = Vec::new();
+                term.children(&mut |child| children.push(child.clone()));
+                children.iter().any(|child| self.mentions(child))
+            }
+        }
+    }
+
+    /// Whether a parameter is a set of arguments: names that are handed on are read
+    /// of it, or it is itself handed on.
+    pub(super) fn is_of_arguments(&self, term: &Term, depth: u32) -> bool {
+        let is_it = |term: &Term| matches!(term.kind(), K::Bound(at, _) if *at == depth);
+        let mut found = match term.kind() {
+            K::Select(base, keys, _) if is_it(base) => match keys.first() {
+                Some(Key::Name(name)) => !self.handed.member(name).is_none(),
+                _ => true,
+            },
+            K::WithVar(_, scopes) => scopes.iter().any(is_it),
+            K::Apply(function, argument) => {
+                let whole = match argument.kind() {
+                    K::Binary(BinaryOp::Update, left, right) => is_it(left) || is_it(right),
+                    _ => is_it(argument),
+                };
+                whole && self.takes_arguments(function)
+            }
+            _ => false,
+        };
+        let deeper = depth + u32::from(matches!(term.kind(), K::Lambda(..) | K::Mu(_)));
+        term.children(&mut |child| found = found || self.is_of_arguments(child, deeper));
+        found
+    }
+
+    /// Whether the next parameter of a function is a set of arguments.
+    fn takes_arguments(&self, function: &Term) -> bool {
+        let (mut head, mut before) = (function, 0);
+        while let K::Apply(function, _) = head.kind() {
+            (head, before) = (function, before + 1);
+        }
+        if let K::Mu(body) = head.kind() {
+            head = body;
+        }
+        while let K::Lambda(param, body) = head.kind() {
+            if before == 0 {
+                return *param != ParamTerm::Plain || self.is_of_arguments(body, 0);
+            }
+            (head, before) = (body, before - 1);
+        }
+        hands_on(head)
+    }
+}

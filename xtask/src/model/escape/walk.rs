@@ -1,0 +1,334 @@
+//! Terms evaluated over what they lead to.
+
+use super::leads::{Leads, STANDARD};
+use super::scope::Scope;
+use super::{STEPS, Walk};
+use crate::model::term::{Digest, Key, ParamTerm, Term, TermKind as K};
+use crate::syntax::hir::BinaryOp;
+use crate::tree::TreePath;
+
+/// What the flake says of itself; with its place pinned these are pinned, too.
+const OF_ITSELF: [&str; 11] = [
+    "_type",
+    "dirtyRev",
+    "dirtyShortRev",
+    "lastModified",
+    "lastModifiedDate",
+    "narHash",
+    "rev",
+    "revCount",
+    "shortRev",
+    "submodules",
+    "type",
+];
+
+impl Walk<'_, '_> {
+    /// What the value of a term leads to; what it reads of the flake is recorded.
+    pub(super) fn leads(&mut self, term: &Term, scope: &Scope) -> Leads {
+        if self.steps >= STEPS {
+            self.read_all();
+            return Leads::default();
+        }
+        self.steps += 1;
+        let known = scope.leads_nowhere();
+        if known && !self.mentions(term) {
+            return Leads::default();
+        }
+        if known && let Some(leads) = self.known.get(&term.digest()) {
+            return leads.clone();
+        }
+        let outer = self.current.replace(term.clone());
+        let leads = stacker::maybe_grow(128 << 10, 4 << 20, || self.leads_here(term, scope));
+        self.current = outer;
+        if known {
+            self.known.insert(term.digest(), leads.clone());
+        }
+        leads
+    }
+
+    fn leads_here(&mut self, term: &Term, scope: &Scope) -> Leads {
+        match term.kind() {
+            K::Flake => Leads::tree(),
+            K::Inputs => Leads::inputs(),
+            K::Path(path, digest) if path.as_str().is_empty() && *digest == Digest::of(b"self") => {
+                Leads::tree()
+            }
+            K::Arg(name) => self.argument(name),
+            K::ArgSet(_) => self.handed.clone(),
+            K::Bound(depth, name) => {
+                let bound = scope.given(*depth);
+                if matches!(&**name, "" | "@") {
+                    return bound;
+                }
+                let mut found = self.select(bound, &[Key::Name(name.clone())], false);
+                if STANDARD.contains(&&**name) {
+                    found = self.argument(name);
+                }
+                found
+            }
+            K::List(items) => {
+                let mut all = Leads::default();
+                for item in items {
+                    all.join(&self.leads(item, scope));
+                }
+                Leads::list(all)
+            }
+            K::Set(fixed, dynamic) => {
+                let mut all = Leads::default();
+                for (name, term) in fixed {
+                    let leads = self.leads(term, scope);
+                    all.put(&[Key::Name(name.clone())], leads);
+                }
+                for (name, term) in dynamic {
+                    self.leads(name, scope);
+                    let leads = self.leads(term, scope);
+                    all.join(&Leads::set_of(leads));
+                }
+                all
+            }
+            K::Select(base, keys, default) => {
+                let literal = matches!(base.kind(), K::Flake | K::Inputs);
+                self.keys(keys, scope);
+                let keys = without_option(base, keys);
+                let mut found = match (base.kind(), keys.split_first()) {
+                    // All of it is large.
+                    (K::Arg(name) | K::Bound(_, name), Some((Key::Name(first), rest)))
+                        if matches!(&**name, "config" | "options") =>
+                    {
+                        let base = self.config.member(first);
+                        self.select(base, rest, false)
+                    }
+                    _ => {
+                        let base = self.leads(base, scope);
+                        self.select(base, keys, literal)
+                    }
+                };
+                if let Some(default) = default {
+                    found.join(&self.leads(default, scope));
+                }
+                found
+            }
+            K::HasAttr(base, keys) => {
+                self.keys(keys, scope);
+                let base = self.leads(base, scope);
+                let of_itself = |name: &str| {
+                    OF_ITSELF.contains(&name)
+                        || matches!(name, "inputs" | "outPath" | "nixosConfigurations")
+                };
+                match keys.first() {
+                    Some(Key::Name(name)) if base.tree && !of_itself(name) => {
+                        self.output(name);
+                    }
+                    Some(Key::Term(_)) if base.tree => self.read_all(),
+                    _ => {}
+                }
+                Leads::default()
+            }
+            K::WithVar(name, scopes) => {
+                let mut found = Leads::default();
+                for with in scopes {
+                    let leads = self.leads(with, scope);
+                    found.join(&self.select(leads, &[Key::Name(name.clone())], false));
+                }
+                found
+            }
+            K::Interp(parts) => self.text(&parts.iter().collect::<Vec<_>>(), scope),
+            K::Binary(BinaryOp::Add, ..) => {
+                let mut parts = Vec::new();
+                let mut rest = vec![term];
+                while let Some(term) = rest.pop() {
+                    match term.kind() {
+                        K::Binary(BinaryOp::Add, left, right) => rest.extend([right, left]),
+                        _ => parts.push(term),
+                    }
+                }
+                self.text(&parts, scope)
+            }
+            // What is read there is in the term with its digest.
+            K::PathInterp(place, _, parts) => {
+                for part in parts.iter().filter(|part| *part.kind() != K::Flake) {
+                    // In a file that is not followed the digest counts nowhere else.
+                    if self.leads(part, scope).tree {
+                        self.read(place);
+                    }
+                }
+                Leads::default()
+            }
+            K::Lambda(param, body) => {
+                let mut given = Leads::default();
+                if *param != ParamTerm::Plain || self.is_of_arguments(body, 0) {
+                    given = self.handed.clone();
+                }
+                let inner = self.bind(param, given, scope);
+                self.leads(body, &inner)
+            }
+            K::Mu(body) if matches!(body.kind(), K::Lambda(..)) => {
+                self.leads(body, &scope.with_function())
+            }
+            K::Mu(body) => {
+                let first = self.leads(body, &scope.with(Leads::default()));
+                if first.is_none() {
+                    return first;
+                }
+                let again = self.leads(body, &scope.with(first.clone()));
+                first.or(&again)
+            }
+            K::Apply(..) => self.call(term, scope),
+            K::If(condition, then, other) => {
+                self.leads(condition, scope);
+                let then = self.leads(then, scope);
+                then.or(&self.leads(other, scope))
+            }
+            K::Assert(condition, body) => {
+                self.leads(condition, scope);
+                self.leads(body, scope)
+            }
+            K::Binary(op, left, right) => {
+                let both = self.leads(left, scope).or(&self.leads(right, scope));
+                match op {
+                    BinaryOp::Update | BinaryOp::Concat => both,
+                    _ => Leads::default(),
+                }
+            }
+            K::Unary(_, operand) => {
+                self.leads(operand, scope);
+                Leads::default()
+            }
+            _ => Leads::default(),
+        }
+    }
+
+    /// The scope of the body of a function that is given this.
+    pub(super) fn bind(&mut self, param: &ParamTerm, given: Leads, scope: &Scope) -> Scope {
+        let mut given = given;
+        if let ParamTerm::Set(formals, ..) = param {
+            for (name, default) in formals {
+                if let Some(default) = default {
+                    let leads = self.leads(default, &scope.with(given.clone()));
+                    given.put(&[Key::Name(name.clone())], leads);
+                }
+            }
+        }
+        scope.with(given)
+    }
+
+    /// An argument that the module system gives.
+    pub(super) fn argument(&self, name: &str) -> Leads {
+        match name {
+            "config" | "options" => self.config.clone(),
+            _ if STANDARD.contains(&name) => {
+                self.handed.members.get(name).cloned().unwrap_or_default()
+            }
+            _ => self.handed.member(name),
+        }
+    }
+
+    fn keys(&mut self, keys: &[Key], scope: &Scope) {
+        for key in keys {
+            if let Key::Term(term) = key {
+                self.leads(term, scope);
+            }
+        }
+    }
+
+    /// What stands at a path of attributes. `literal` says that the base is written
+    /// as the flake or its inputs: reads of other hosts are known of these.
+    pub(super) fn select(&mut self, base: Leads, keys: &[Key], literal: bool) -> Leads {
+        let mut current = base;
+        for key in keys {
+            if current.is_none() {
+                break;
+            }
+            let mut next = match key {
+                Key::Name(name) => current.member(name),
+                Key::Term(_) => current.elements(),
+            };
+            if current.tree {
+                match key {
+                    Key::Name(name) => match &**name {
+                        "outPath" | "sourceInfo" | "outputs" => next.tree = true,
+                        "inputs" => next.inputs = true,
+                        "nixosConfigurations" => {
+                            self.hosts |= !literal;
+                            return next;
+                        }
+                        text if OF_ITSELF.contains(&text) => {}
+                        _ => next.join(&self.output(name)),
+                    },
+                    Key::Term(_) => self.read_all(),
+                }
+            }
+            current = next;
+        }
+        current
+    }
+
+    /// A text put together: what stands at the flake's place and is named by what
+    /// follows it is read.
+    fn text(&mut self, parts: &[&Term], scope: &Scope) -> Leads {
+        let mut place = false;
+        for (index, part) in parts.iter().enumerate() {
+            let leads = self.leads(part, scope);
+            if !leads.tree {
+                continue;
+            }
+            let rest = parts.get(index + 1..).unwrap_or_default();
+            place |= index == 0 && rest.is_empty();
+            match rest.split_first() {
+                None => {}
+                Some((next, more)) => match next.kind() {
+                    K::Str(text) => self.named(text, !more.is_empty()),
+                    K::Interp(inner) => match inner.first().map(Term::kind) {
+                        Some(K::Str(text)) => self.named(text, true),
+                        _ => self.read_all(),
+                    },
+                    _ => self.read_all(),
+                },
+            }
+        }
+        match place {
+            true => Leads::tree(),
+            false => Leads::default(),
+        }
+    }
+
+    /// Reads what a text after the flake's place names. `open`: it goes on.
+    fn named(&mut self, text: &str, open: bool) {
+        if !text.starts_with('/') {
+            return;
+        }
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+        let stop = text.find(|c| !is_part(c));
+        let end = match stop {
+            None if open => text.rfind('/').unwrap_or(0),
+            _ => stop.unwrap_or(text.len()),
+        };
+        let root = TreePath::root();
+        let place = text.get(..end).and_then(|text| root.join(text));
+        let Some(place) = place.filter(|place| !place.as_str().is_empty()) else {
+            return self.read_all();
+        };
+        self.read(&place);
+        // A name may go on where it seems to end.
+        if stop.is_some() && !self.eval.files.exists(&place) {
+            match place.parent().filter(|parent| !parent.as_str().is_empty()) {
+                Some(parent) => self.read(&parent),
+                None => self.read_all(),
+            }
+        }
+    }
+}
+
+/// `options.a.b.value` is `config.a.b`.
+fn without_option<'k>(base: &Term, keys: &'k [Key]) -> &'k [Key] {
+    let is_options =
+        matches!(base.kind(), K::Arg(name) | K::Bound(_, name) if &**name == "options");
+    match keys.split_last() {
+        Some((Key::Name(last), rest))
+            if is_options && matches!(&**last, "value" | "default" | "definitions") =>
+        {
+            rest
+        }
+        _ => keys,
+    }
+}
