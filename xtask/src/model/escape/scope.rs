@@ -55,7 +55,9 @@ impl Scope {
 
     /// What the binder of that depth is given.
     pub fn given(&self, depth: u32) -> Leads {
-        self.at(depth).map(|frame| frame.leads.clone()).unwrap_or_default()
+        self.at(depth)
+            .map(|frame| frame.leads.clone())
+            .unwrap_or_default()
     }
 
     /// Whether the binder of that depth is a function that refers to itself.
