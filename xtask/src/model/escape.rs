@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::eval::{Eval, Member};
+use super::resolve::{given_host, terms_inside};
 use super::term::{Digest, Key, Term, TermKind as K};
 use super::value::{Thunk, Value};
 use super::{Definition, Host, Wrapper, terms_of_host};
@@ -102,7 +103,7 @@ pub(super) fn of_host(eval: &mut Eval<'_>, host: &Host) -> (Vec<Escape>, bool) {
             break;
         }
     }
-    let hosts = walk.hosts;
+    let hosts = walk.hosts || walk.takes_a_host(host);
     let all = Escaped::Place(TreePath::root());
     let mut reads = std::mem::take(&mut walk.reads);
     if let Some(read) = reads.remove(&all) {

@@ -19,6 +19,7 @@ use crate::syntax::hir::Name;
 use certain::{candidates, certain_value};
 pub use reads::{ForeignReads, foreign_reads, read_of, terms_of_host};
 use reads::{Reads, outside_terms, read_by, read_paths};
+pub(super) use reads::{given_host, terms_inside};
 use substitute::substitute;
 
 /// Rounds of replacing until nothing changes; features that read features.

@@ -1,7 +1,8 @@
 //! What can be told of a term without evaluating it.
 
-use super::Walk;
 use super::functions::hands_on;
+use super::{Walk, given_host, terms_inside};
+use crate::model::Host;
 use crate::model::term::{Key, ParamTerm, Term, TermKind as K};
 use crate::syntax::hir::BinaryOp;
 
@@ -92,5 +93,32 @@ impl Walk<'_, '_> {
             (head, before) = (body, before - 1);
         }
         hands_on(head)
+    }
+
+    /// Whether an argument that is another host may be taken by what is not followed:
+    /// by a function that others call, or out of a set of all arguments.
+    pub(super) fn takes_a_host(&self, host: &Host) -> bool {
+        let given: Vec<&str> = host.arguments.iter().filter_map(given_host).collect();
+        if given.is_empty() {
+            return false;
+        }
+        let given = |name: &str| given.contains(&name);
+        let mut taken = false;
+        for term in terms_inside(host).chain(&self.files) {
+            term.walk(&mut |term| {
+                taken |= match term.kind() {
+                    K::ArgSet(_) => true,
+                    K::Lambda(ParamTerm::Set(formals, ..), _) => {
+                        formals.iter().any(|(name, _)| given(name))
+                    }
+                    K::Select(base, keys, _) if matches!(base.kind(), K::Bound(..)) => {
+                        !matches!(keys.first(), Some(Key::Name(name)) if !given(name))
+                    }
+                    K::WithVar(name, _) => given(name),
+                    _ => false,
+                };
+            });
+        }
+        taken
     }
 }

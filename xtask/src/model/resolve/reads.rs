@@ -13,19 +13,27 @@ use crate::syntax::hir::Name;
 /// What a host is made of beside declarations and definitions: modules that are
 /// not followed, and what the call is given. Values are not replaced there.
 pub(super) fn outside_terms(host: &Host) -> impl Iterator<Item = &Term> {
+    opaque_modules(host).chain(host.arguments.iter().map(|(_, term)| term))
+}
+
+fn opaque_modules(host: &Host) -> impl Iterator<Item = &Term> {
     let modules = host.modules.iter();
-    let opaque = modules.filter_map(|module| match &module.origin {
+    modules.filter_map(|module| match &module.origin {
         Origin::Opaque(term, _) => Some(term),
         _ => None,
-    });
-    opaque.chain(host.arguments.iter().map(|(_, term)| term))
+    })
 }
 
 /// Everything that a host consists of.
 pub fn terms_of_host(host: &Host) -> impl Iterator<Item = &Term> {
+    terms_inside(host).chain(host.arguments.iter().map(|(_, term)| term))
+}
+
+/// Everything but what the call is given.
+pub(in crate::model) fn terms_inside(host: &Host) -> impl Iterator<Item = &Term> {
     let declarations = host.declarations.iter().map(|it| &it.effect);
     let definitions = host.definitions.iter().flat_map(terms_of);
-    definitions.chain(declarations).chain(outside_terms(host))
+    definitions.chain(declarations).chain(opaque_modules(host))
 }
 
 /// Paths of `config` and `options` that definitions read, up to the first name
@@ -82,6 +90,16 @@ impl ForeignReads {
     }
 }
 
+/// The name of an argument of the modules that is another host, all of them, or a
+/// part of one.
+pub(in crate::model) fn given_host((name, term): &(String, Term)) -> Option<&str> {
+    let name = name.strip_prefix("specialArgs.")?;
+    let read = FlakeRead::of(term, &FxHashMap::default())?;
+    let is_hosts = |key: &Key| matches!(key, Key::Name(name) if &**name == "nixosConfigurations");
+    let direct = matches!(term.kind(), K::Select(base, ..) if *base.kind() == K::Flake);
+    (direct && read.path.first().is_some_and(is_hosts) && read.inside.is_empty()).then_some(name)
+}
+
 /// Reads of other hosts' configurations: the host's name, and the path below
 /// its `config`.
 pub fn foreign_reads(host: &Host) -> Vec<(Name, Vec<Name>)> {
@@ -90,12 +108,23 @@ pub fn foreign_reads(host: &Host) -> Vec<(Name, Vec<Name>)> {
         found.push((Name::from(""), Vec::new()));
     }
     let mut seen = FxHashSet::default();
-    let mut stack: Vec<Term> = terms_of_host(host).cloned().collect();
+    // What is read of an argument is in the terms; who takes it beside these, the
+    // analysis of what is handed on has looked for.
+    let mut stack: Vec<Term> = terms_inside(host).cloned().collect();
+    let mut given = FxHashMap::default();
+    for argument in &host.arguments {
+        match (given_host(argument), argument.1.kind()) {
+            (Some(name), K::Select(_, keys, _)) => {
+                given.insert(name, keys.as_slice());
+            }
+            _ => stack.push(argument.1.clone()),
+        }
+    }
     while let Some(term) = stack.pop() {
         if !seen.insert(term.digest()) {
             continue;
         }
-        let Some(read) = FlakeRead::of(&term) else {
+        let Some(read) = FlakeRead::of(&term, &given) else {
             term.children(&mut |child| stack.push(child.clone()));
             continue;
         };
@@ -137,7 +166,8 @@ struct FlakeRead {
 }
 
 impl FlakeRead {
-    fn of(term: &Term) -> Option<Self> {
+    /// `given` are the arguments of the modules that are such selections.
+    fn of(term: &Term, given: &FxHashMap<&str, &[Key]>) -> Option<Self> {
         let mut steps: Vec<&[Key]> = Vec::new();
         let mut inside = Vec::new();
         let mut at = term;
@@ -153,6 +183,10 @@ impl FlakeRead {
                     base
                 }
                 K::Flake if !steps.is_empty() => break,
+                K::Arg(name) => {
+                    steps.push(given.get(&**name)?);
+                    break;
+                }
                 _ => return None,
             };
         }

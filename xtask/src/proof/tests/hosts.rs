@@ -37,3 +37,38 @@ fn a_read_of_hosts_by_computed_name_blocks_only_its_path() {
         assert_ne!(judged(read), Equal, "{read}");
     }
 }
+
+#[test]
+fn of_a_host_that_is_an_argument_counts_what_is_read() {
+    let side = |other: &str, reader: &str| {
+        format!(
+            "#- /flake.nix\n{{ outputs = {{ self, nixpkgs }}: {{ nixosConfigurations = {{ a = nixpkgs.lib.nixosSystem {{ modules = [ ./a.nix ]; }}; b = nixpkgs.lib.nixosSystem {{ specialArgs.other = self.nixosConfigurations.a.config; modules = [ ./b.nix ]; }}; }}; }}; }}\n#- /a.nix\n{{ networking.hostName = \"a\"; {other} }}\n#- /b.nix\n{{ other, lib, pkgs, ... }}: {{ {reader} }}\n#- /x.nix\n{{ other, ... }}: {{ time.timeZone = other.time.timeZone; }}\n#- /y.nix\nargs: {{ time.timeZone = args.other.time.timeZone; }}\n"
+        )
+    };
+    let verdict = |reader: &str| {
+        let table = OptionTable::embedded();
+        let cache = ParseCache::default();
+        let load = |zone: &str| Fleet::load(&tree(&side(zone, reader)), &table, &cache);
+        let verdicts = compare(
+            &load("time.timeZone = \"UTC\";"),
+            &load("time.timeZone = \"CET\";"),
+            &table,
+        );
+        verdicts.iter().find(|it| it.host == "b").unwrap().judgement
+    };
+    assert_eq!(
+        verdict("networking.domain = other.networking.hostName;"),
+        Equal
+    );
+    for reader in [
+        "networking.domain = other.time.timeZone;",
+        "networking.domain = lib.foo other;",
+        "networking.domain = lib.attrByPath [ \"time\" \"timeZone\" ] null other;",
+        "specialisation.a.configuration = ./x.nix;",
+        "specialisation.a.configuration = ./y.nix;",
+        "specialisation.a.configuration = { other, ... }: { time = other.time; };",
+        "environment.etc.x.source = pkgs.callPackage ./x.nix { inherit other; };",
+    ] {
+        assert_ne!(verdict(reader), Equal, "{reader}");
+    }
+}
