@@ -72,3 +72,29 @@ fn of_a_host_that_is_an_argument_counts_what_is_read() {
         assert_ne!(verdict(reader), Equal, "{reader}");
     }
 }
+
+#[test]
+fn a_host_read_through_the_flake_that_was_handed_on_counts() {
+    let side = |zone: &str, given: &str, file: &str| {
+        format!(
+            "#- /flake.nix\n{{ outputs = {{ self, nixpkgs }}: {{ nixosConfigurations = {{ a = nixpkgs.lib.nixosSystem {{ modules = [ ./a.nix ]; }}; b = nixpkgs.lib.nixosSystem {{ specialArgs = {{ inherit self; }}; modules = [ ./b.nix ]; }}; }}; }}; }}\n#- /a.nix\n{{ time.timeZone = \"{zone}\"; }}\n#- /b.nix\n{{ self, pkgs, ... }}: {{ environment.etc.x.source = pkgs.callPackage ./x.nix {{ {given} }}; }}\n#- /x.nix\n{file}\n"
+        )
+    };
+    let verdict = |given: &str, file: &str| {
+        let table = OptionTable::embedded();
+        let cache = ParseCache::default();
+        let load = |zone: &str| Fleet::load(&tree(&side(zone, given, file)), &table, &cache);
+        let verdicts = compare(&load("UTC"), &load("CET"), &table);
+        verdicts.iter().find(|it| it.host == "b").unwrap().judgement
+    };
+    let reader = "{ self }: self.nixosConfigurations.a.config.time.timeZone";
+    assert_ne!(verdict("inherit self;", reader), Equal);
+    assert_ne!(
+        verdict(
+            "flake = self;",
+            "{ flake }: map (name: flake.nixosConfigurations.${name}) [ \"a\" ]"
+        ),
+        Equal
+    );
+    assert_eq!(verdict("inherit self;", "{ self }: self.rev"), Equal);
+}
