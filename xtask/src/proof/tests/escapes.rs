@@ -7,7 +7,7 @@ use super::*;
 /// and what stands at `/m` and `/d/m`.
 fn side(module: &str, file: &str, content: &str) -> String {
     format!(
-        "#- /flake.nix\n{{ outputs = {{ self, nixpkgs, other }}@inputs: other.lib.each (system: {{ apps.a = ./m; }}) // {{ packages.x86_64-linux = {{ a = import ./m; b = nixpkgs.lib.callPackageWith {{ }} ./o.nix {{ inherit self; }}; }}; nixosConfigurations.h = nixpkgs.lib.nixosSystem {{ specialArgs = {{ inherit self inputs; }}; modules = [ ./h.nix ]; }}; }}; }}\n#- /h.nix\n{{ self, inputs, config, lib, pkgs, ... }}: {module}\n#- /x.nix\n{file}\n#- /n/h.nix\n{file}\n#- /o.nix\n{{ self }}: self + \"/m\"\n#- /y.nix\n{{ self, ... }}: \"${{self}}/m\"\n#- /z.nix\ns: s + \"/m\"\n#- /m\n{content}\n#- /d/m\n{content}\n#- /e/m\n"
+        "#- /flake.nix\n{{ outputs = {{ self, nixpkgs, other }}@inputs: other.lib.each (system: {{ apps.a = ./m; }}) // {{ packages.x86_64-linux.a = import ./m; checks.b = nixpkgs.lib.callPackageWith {{ }} ./o.nix {{ inherit self; }}; nixosConfigurations.h = nixpkgs.lib.nixosSystem {{ specialArgs = {{ inherit self inputs; }}; modules = [ ./h.nix ]; }}; }}; }}\n#- /h.nix\n{{ self, inputs, config, lib, pkgs, ... }}: {module}\n#- /x.nix\n{file}\n#- /n/h.nix\n{file}\n#- /o.nix\n{{ self }}: self + \"/m\"\n#- /y.nix\n{{ self, ... }}: \"${{self}}/m\"\n#- /z.nix\ns: s + \"/m\"\n#- /m\n{content}\n#- /d/m\n{content}\n#- /e/m\n"
     )
 }
 
@@ -35,13 +35,10 @@ fn a_file_that_is_not_followed_reads_the_flake_it_is_handed() {
             package("{ inherit self; }"),
             "{ self, root ? self }: root + \"/m\"",
         ),
+        (package("{ inherit self; }"), "{ self }: self.checks.b"),
         (
-            package("{ inherit self; }"),
-            "{ self }: self.packages.x86_64-linux.b",
-        ),
-        (
-            etc("import (./n + \"/${config.networking.hostName}.nix\") { inherit self; }"),
-            "{ self }: self + \"/m\"",
+            etc("import (./n + \"/${config.networking.hostName}.nix\") { flake = self; }"),
+            "{ flake }: flake + \"/m\"",
         ),
         (
             package("{ inherit self; }"),
@@ -231,6 +228,7 @@ fn a_function_that_is_not_followed_reads_the_flake_it_is_given() {
         "(let at = { root, name }: root + name; in at { root = self; name = \"/m\"; })",
         "builtins.getFlake (toString self)",
         "builtins.attrValues self",
+        "(let go = v: if v ? c then v.c + \"/m\" else go v.a; in go { a.c = self; })",
         "(let go = v: if builtins.isAttrs v then lib.mapAttrsToList (n: go) v else builtins.readFile (v + \"/m\"); in go { a.b.c = self.outPath; })",
         "lib.filesystem.listFilesRecursive self",
         "lib.fileset.toSource { root = ./d; fileset = ./d; }",
