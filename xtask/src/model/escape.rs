@@ -81,12 +81,14 @@ pub(super) fn of_host(eval: &mut Eval<'_>, host: &Host) -> (Vec<Escape>, bool) {
         current: None,
         steps: 0,
         mentions: FxHashMap::default(),
+        arguments: FxHashMap::default(),
         known: FxHashMap::default(),
     };
     walk.follow(terms_of_host(host).cloned().collect());
     for round in 0.. {
         let before = (walk.handed.clone(), walk.config.clone(), walk.files.len());
         walk.mentions.clear();
+        walk.arguments.clear();
         walk.known.clear();
         walk.leads_of_outputs.clear();
         walk.host(host);
@@ -172,6 +174,8 @@ struct Walk<'e, 't> {
     steps: u32,
     /// Whether the flake can come into the value of a term.
     mentions: FxHashMap<Digest, bool>,
+    /// Whether functions with these bodies are given sets of arguments.
+    arguments: FxHashMap<Digest, bool>,
     /// What terms lead to that stand in no function that is given anything.
     known: FxHashMap<Digest, Leads>,
 }

@@ -82,8 +82,8 @@ pub struct Host {
     /// Files of the tree that were read for this host, sorted.
     pub files: Vec<TreePath>,
     /// What is read of the tree where the flake is handed on, beside what the terms
-    /// show.
-    pub escapes: Vec<Escape>,
+    /// show; `None` in a draft.
+    pub escapes: Option<Vec<Escape>>,
     /// Hosts are read through the flake where it was handed on.
     pub reads_hosts: bool,
     /// The evaluation was cut off for its size.
@@ -119,13 +119,23 @@ impl Host {
 impl Fleet {
     /// Reads all hosts of the flake at the root of the tree.
     pub fn load(tree: &Tree, table: &OptionTable<'_>, cache: &ParseCache) -> Self {
-        Self::load_where(tree, table, cache, None)
+        Self::load_where(tree, table, cache, None, true)
     }
 
-    /// Reads one host, for a draft: the others are left out as if they did not exist,
-    /// and what is read where the flake is handed on is not looked for.
-    pub fn load_host(tree: &Tree, table: &OptionTable<'_>, cache: &ParseCache, host: &str) -> Self {
-        Self::load_where(tree, table, cache, Some(host))
+    /// The same for a draft: what is read where the flake is handed on is not looked
+    /// for, and a comparison with it does not tell of that.
+    pub fn draft(tree: &Tree, table: &OptionTable<'_>, cache: &ParseCache) -> Self {
+        Self::load_where(tree, table, cache, None, false)
+    }
+
+    /// A draft of one host; the others are left out as if they did not exist.
+    pub fn draft_host(
+        tree: &Tree,
+        table: &OptionTable<'_>,
+        cache: &ParseCache,
+        host: &str,
+    ) -> Self {
+        Self::load_where(tree, table, cache, Some(host), false)
     }
 
     fn load_where(
@@ -133,6 +143,7 @@ impl Fleet {
         table: &OptionTable<'_>,
         cache: &ParseCache,
         only: Option<&str>,
+        whole: bool,
     ) -> Self {
         let files = Files::new(tree, cache);
         let (names, mut problems, inputs) = on_big_stack(|| {
@@ -155,7 +166,7 @@ impl Fleet {
         let view = table.for_release(None);
         let chunks: Vec<Vec<(Host, Vec<Problem>)>> = names
             .par_chunks((names.len() / 8).clamp(CHUNK.0, CHUNK.1))
-            .map(|chunk| on_big_stack(|| load_chunk(&files, view, chunk, only.is_none())))
+            .map(|chunk| on_big_stack(|| load_chunk(&files, view, chunk, whole)))
             .collect();
         let mut hosts = Vec::with_capacity(names.len());
         for (host, more) in chunks.into_iter().flatten() {
@@ -215,7 +226,8 @@ fn load_chunk(
                 None => unfollowed(name, span.clone(), "it is gone".to_owned()),
             };
             if whole {
-                (host.escapes, host.reads_hosts) = escape::of_host(&mut eval, &host);
+                let (escapes, reads_hosts) = escape::of_host(&mut eval, &host);
+                (host.escapes, host.reads_hosts) = (Some(escapes), reads_hosts);
             }
             (host, problems)
         })
@@ -234,7 +246,7 @@ fn unfollowed(name: &str, span: Option<Span>, why: String) -> Host {
         declarations: Vec::new(),
         definitions: Vec::new(),
         files: Vec::new(),
-        escapes: Vec::new(),
+        escapes: None,
         reads_hosts: false,
         exhausted: false,
         declared: PathIndex::default(),

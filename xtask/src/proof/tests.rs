@@ -6,6 +6,7 @@ mod hosts;
 mod library;
 mod links;
 mod modules;
+mod pinned;
 mod places;
 mod reads;
 mod sound;

@@ -69,7 +69,7 @@ pub fn is_read(tree: &Tree, host: &str, directory: &TreePath, knowledge: &Knowle
         return false;
     };
     let tree = tree.with(&creating(&probe));
-    let after = Fleet::load_host(&tree, knowledge.table, knowledge.cache, host);
+    let after = Fleet::draft_host(&tree, knowledge.table, knowledge.cache, host);
     let mut files = after.hosts.iter().flat_map(Host::module_files);
     files.any(|file| *file == probe)
 }
@@ -91,7 +91,7 @@ fn arrival(tree: &Tree, fleet: &Fleet, directory: &TreePath, knowledge: &Knowled
     let Some(probe) = directory.join(PROBE) else {
         return Arrival::Disturbs;
     };
-    let after = Fleet::load(
+    let after = Fleet::draft(
         &tree.with(&creating(&probe)),
         knowledge.table,
         knowledge.cache,

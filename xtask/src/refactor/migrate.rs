@@ -19,7 +19,7 @@ use crate::edit::{Change, ChangeSet};
 use crate::model::{Fleet, Host, ParseCache};
 use crate::options::OptionTable;
 use crate::problem::Span;
-use crate::proof::{self, HostVerdict};
+use crate::proof::{self, HostVerdict, Judgement};
 use crate::taxonomy::Taxonomy;
 use crate::tree::{Tree, TreePath};
 
@@ -167,7 +167,7 @@ pub fn migrate_host(
             break;
         }
         let after_tree = tree.with(&plan.changes);
-        let after = Fleet::load(&after_tree, knowledge.table, knowledge.cache);
+        let after = Fleet::draft(&after_tree, knowledge.table, knowledge.cache);
         let Some(host) = after.host(request.host) else {
             break;
         };
@@ -177,7 +177,39 @@ pub fn migrate_host(
         }
         plan = join(tree, fleet, plan, more, knowledge);
     }
-    plan
+    prove(tree, fleet, plan, knowledge)
+}
+
+/// The judgement on all of it: drafts do not see what is read where the flake is
+/// handed on.
+fn prove(
+    tree: &Tree,
+    fleet: &Fleet,
+    mut plan: MigratePlan,
+    knowledge: &Knowledge<'_>,
+) -> MigratePlan {
+    if plan.outcome != Outcome::Migrated {
+        return plan;
+    }
+    let after = Fleet::load(&tree.with(&plan.changes), knowledge.table, knowledge.cache);
+    plan.verdicts = proof::compare(fleet, &after, knowledge.table);
+    let bad = |verdict: &&HostVerdict| verdict.judgement >= Judgement::Unknown;
+    let Some(verdict) = plan.verdicts.iter().find(bad) else {
+        return plan;
+    };
+    let difference = verdict
+        .differences
+        .iter()
+        .max_by_key(|difference| difference.judgement);
+    let message = difference.map_or("it would not be equal", |it| it.message.as_str());
+    let reason = format!("host `{}`: {message}", verdict.host);
+    let span = difference.and_then(|difference| difference.before.first().cloned());
+    let mut refused = MigratePlan::new(&plan.host, Outcome::Refused, Some(reason));
+    refused.lines = (plan.lines.0, plan.lines.0);
+    refused.movable = plan.movable;
+    refused.entry = plan.entry;
+    refused.span = span;
+    refused
 }
 
 /// Two plans of one host, one after the other, as one.
@@ -217,7 +249,7 @@ fn join(
         plan.movable += more.movable;
         plan.entry = more.entry;
     }
-    let after = Fleet::load(&tree.with(&plan.changes), knowledge.table, knowledge.cache);
+    let after = Fleet::draft(&tree.with(&plan.changes), knowledge.table, knowledge.cache);
     plan.verdicts = proof::compare(fleet, &after, knowledge.table);
     plan
 }

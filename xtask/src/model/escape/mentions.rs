@@ -53,9 +53,19 @@ impl Walk<'_, '_> {
         }
     }
 
+    /// Whether the parameter of a function with this body is a set of arguments.
+    pub(super) fn is_given_arguments(&mut self, body: &Term) -> bool {
+        if let Some(known) = self.arguments.get(&body.digest()) {
+            return *known;
+        }
+        let known = self.is_of_arguments(body, 0);
+        self.arguments.insert(body.digest(), known);
+        known
+    }
+
     /// Whether a parameter is a set of arguments: names that are handed on are read
     /// of it, or it is itself handed on.
-    pub(super) fn is_of_arguments(&self, term: &Term, depth: u32) -> bool {
+    fn is_of_arguments(&self, term: &Term, depth: u32) -> bool {
         let is_it = |term: &Term| matches!(term.kind(), K::Bound(at, _) if *at == depth);
         let mut found = match term.kind() {
             K::Select(base, keys, _) if is_it(base) => match keys.first() {

@@ -156,7 +156,7 @@ impl Walk<'_, '_> {
             }
             K::Lambda(param, body) => {
                 let mut given = Leads::default();
-                if *param != ParamTerm::Plain || self.is_of_arguments(body, 0) {
+                if *param != ParamTerm::Plain || self.is_given_arguments(body) {
                     given = self.handed.clone();
                 }
                 let inner = self.bind(param, given, scope);

@@ -200,7 +200,7 @@ impl Judge<'_> {
         let proposal = host::propose(tree, self.anatomy, groups, request, self.catalogue, &keep);
         let Ok(proposal) = proposal else { return true };
         let (table, cache) = (self.knowledge.table, self.knowledge.cache);
-        let after = Fleet::load(&tree.with(&proposal.changes), table, cache);
+        let after = Fleet::draft(&tree.with(&proposal.changes), table, cache);
         let is_new = |file: &TreePath| {
             let is_feature = file.parent().as_ref() == Some(request.directory);
             is_feature && proposal.changes.contains_key(file)
@@ -214,7 +214,7 @@ impl Judge<'_> {
     /// The fleet as it would be with nothing in it but one host.
     fn host_after(&self, host: &str, changes: &ChangeSet) -> Fleet {
         let tree = self.tree.with(changes);
-        Fleet::load_host(&tree, self.knowledge.table, self.knowledge.cache, host)
+        Fleet::draft_host(&tree, self.knowledge.table, self.knowledge.cache, host)
     }
 
     /// The judgement on the host itself, and only if that is good the one on all
@@ -222,7 +222,7 @@ impl Judge<'_> {
     fn judge(&self, host: &str, changes: &ChangeSet) -> Vec<HostVerdict> {
         let alone = self.alone.get_or_init(|| {
             let (table, cache) = (self.knowledge.table, self.knowledge.cache);
-            Fleet::load_host(self.tree, table, cache, host)
+            Fleet::draft_host(self.tree, table, cache, host)
         });
         let after = self.host_after(host, changes);
         let verdicts = proof::compare(alone, &after, self.knowledge.table);
@@ -230,7 +230,7 @@ impl Judge<'_> {
             return verdicts;
         }
         let (table, cache) = (self.knowledge.table, self.knowledge.cache);
-        let after = Fleet::load(&self.tree.with(changes), table, cache);
+        let after = Fleet::draft(&self.tree.with(changes), table, cache);
         proof::compare(self.fleet, &after, table)
     }
 
