@@ -28,6 +28,11 @@ impl Reader {
         Fleet::load(tree, &self.table, &self.cache)
     }
 
+    /// The same where nothing is going to be proved.
+    pub(super) fn draft(&self, tree: &Tree) -> Fleet {
+        Fleet::draft(tree, &self.table, &self.cache)
+    }
+
     /// The finding that there is no host.
     pub(super) fn no_hosts() -> Problem {
         Problem::error(

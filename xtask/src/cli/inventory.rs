@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
     let (snapshot, config) = context.read(&workspace)?;
     let tree = &snapshot.tree;
     let task = context.ui.progress().task("hosts", 1);
-    let fleet = context.cancel.harmless(|| Reader::new().load(tree));
+    let fleet = context.cancel.harmless(|| Reader::new().draft(tree));
     let mut taxonomy = Taxonomy::embedded();
     let features = config.features.iter();
     let mut found = taxonomy.extend(features.map(|(name, spec)| (name.as_str(), spec)));

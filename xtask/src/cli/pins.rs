@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         Problem::error("bad-lock", format!("flake.lock: {error}"))
             .help("`nix flake lock` writes it anew")
     })?;
-    let fleet = Reader::new().load(tree);
+    let fleet = Reader::new().draft(tree);
     let inventory = Inventory::take(&fleet, tree, &Taxonomy::embedded(), &config);
     let now = jiff::Timestamp::now().as_second();
     let followers = lock.followers();

@@ -251,11 +251,13 @@ impl Walk<'_, '_> {
                 if self.files.len() >= FILES || !self.seen.insert(digest) {
                     continue;
                 }
-                let file = self.eval.files.file(&path);
-                if file.is_ok_and(|file| file.errors.is_empty())
-                    && let Ok(thunk) = self.eval.import(&path)
-                {
-                    let term = self.eval.term(thunk);
+                let files = self.eval.files;
+                let make = || {
+                    let file = files.file(&path).ok()?;
+                    let thunk = file.errors.is_empty().then(|| self.eval.import(&path));
+                    Some(self.eval.term(thunk?.ok()?))
+                };
+                if let Some(term) = files.term(&path, make) {
                     stack.push(term.clone());
                     self.files.push(term);
                 }

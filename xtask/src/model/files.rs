@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::term::Digest;
+use super::term::{Digest, Term};
 use crate::problem::{Problem, Span};
 use crate::syntax::{self, hir};
 use crate::tree::{Tree, TreePath};
@@ -23,6 +23,7 @@ pub struct Files<'t> {
     files: RwLock<FxHashMap<TreePath, Result<Arc<hir::File>, String>>>,
     imported: RwLock<FxHashSet<TreePath>>,
     digests: RwLock<FxHashMap<TreePath, Digest>>,
+    terms: RwLock<FxHashMap<TreePath, Term>>,
 }
 
 impl<'t> Files<'t> {
@@ -34,6 +35,7 @@ impl<'t> Files<'t> {
             files: RwLock::default(),
             imported: RwLock::default(),
             digests: RwLock::default(),
+            terms: RwLock::default(),
         }
     }
 
@@ -96,6 +98,20 @@ impl<'t> Files<'t> {
             cache.insert(digest, Arc::clone(&file));
         }
         Ok(file)
+    }
+
+    /// The normal form of a file that stands for itself, made once for all hosts.
+    pub(super) fn term(
+        &self,
+        path: &TreePath,
+        make: impl FnOnce() -> Option<Term>,
+    ) -> Option<Term> {
+        if let Some(term) = self.terms.read().ok()?.get(path) {
+            return Some(term.clone());
+        }
+        let term = make()?;
+        self.terms.write().ok()?.insert(path.clone(), term.clone());
+        Some(term)
     }
 
     /// The file as something that is evaluated; reading is not enough for that.
