@@ -248,8 +248,11 @@ impl Walk<'_, '_> {
             }
             for path in nix_files(self.eval, place) {
                 let digest = Digest::of(path.as_str().as_bytes());
-                if self.files.len() >= FILES || !self.seen.insert(digest) {
+                if !self.seen.insert(digest) {
                     continue;
+                }
+                if self.files.len() >= FILES {
+                    return self.read_all();
                 }
                 let files = self.eval.files;
                 let make = || {

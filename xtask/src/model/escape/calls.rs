@@ -168,7 +168,12 @@ impl Walk<'_, '_> {
                     _ => data.flat(),
                 }
             }
-            Effect::Library if data.tree || returned.tree => {
+            // Texts of a list may be put together (`makeSearchPath`, `replaceStrings`).
+            Effect::Library
+                if data.tree
+                    || returned.tree
+                    || data.items.as_ref().is_some_and(|items| items.tree) =>
+            {
                 self.read_all();
                 Leads::default()
             }
