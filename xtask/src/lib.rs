@@ -30,3 +30,8 @@ pub mod process;
 pub mod tools;
 pub mod ui;
 pub mod workspace;
+
+/// Reading a fleet is many small terms on all processors; glibc's allocator makes them
+/// wait for each other (`cargo bench --bench fleet`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

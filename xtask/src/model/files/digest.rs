@@ -93,6 +93,9 @@ impl Files<'_> {
 
     /// What stands at a path, and which paths that names.
     fn look(&self, path: &TreePath) -> (Own, Vec<TreePath>) {
+        if path.as_str().is_empty() {
+            return (Own::Content(self.everything()), Vec::new());
+        }
         let mut hasher = blake3::Hasher::new();
         let Some(entry) = self.tree.entry(path) else {
             if !self.tree.is_directory(path) {
@@ -111,15 +114,7 @@ impl Files<'_> {
             }
             return (Own::Content(Digest::finish(&hasher)), children);
         };
-        hasher.update(match entry.kind() {
-            Kind::File => b"f",
-            Kind::Executable => b"x",
-            Kind::Symlink => b"l",
-        });
-        match self.tree.raw(path) {
-            Ok(bytes) => hasher.update(&bytes),
-            Err(error) => hasher.update(error.to_string().as_bytes()),
-        };
+        hasher.update(&self.own(path, entry.kind()).0);
         let mut edges = Vec::new();
         if entry.kind() == Kind::Symlink {
             edges = self.behind(path);
@@ -135,6 +130,31 @@ impl Files<'_> {
             }
         }
         (Own::Content(Digest::finish(&hasher)), edges)
+    }
+
+    /// The kind and the bytes of an entry.
+    fn own(&self, path: &TreePath, kind: Kind) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(match kind {
+            Kind::File => b"f",
+            Kind::Executable => b"x",
+            Kind::Symlink => b"l",
+        });
+        match self.tree.raw(path) {
+            Ok(bytes) => hasher.update(&bytes),
+            Err(error) => hasher.update(error.to_string().as_bytes()),
+        };
+        Digest::finish(&hasher)
+    }
+
+    /// All of the tree. No file is parsed for it: whatever one names is in it.
+    fn everything(&self) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        for (path, kind) in self.tree.files() {
+            hasher.update(path.as_str().as_bytes()).update(&[0]);
+            hasher.update(&self.own(path, kind).0);
+        }
+        Digest::finish(&hasher)
     }
 
     /// What a path with symbolic links in it leads to: the place behind them, and
