@@ -12,68 +12,79 @@ use crate::syntax::hir::Name;
 /// What is said of a new option of which nobody knows the value.
 pub const NOT_CERTAIN: &str = "is declared, and its value is not certain";
 
+/// What each option's declarations do, and where they stand.
+struct Effects<'a>(FxHashMap<&'a [Name], Vec<(Digest, Option<&'a Span>)>>);
+
+impl<'a> Effects<'a> {
+    fn of(side: &'a Resolved<'_>, wanted: impl Fn(&Vec<Name>) -> bool) -> Self {
+        let mut all: FxHashMap<&[Name], Vec<_>> = FxHashMap::default();
+        for declaration in &side.host.declarations {
+            if wanted(&declaration.path) {
+                all.entry(&declaration.path)
+                    .or_default()
+                    .push((declaration.effect.digest(), declaration.span.as_ref()));
+            }
+        }
+        Self(all)
+    }
+
+    fn at(&self, path: &[Name]) -> impl Iterator<Item = &(Digest, Option<&'a Span>)> {
+        self.0.get(path).into_iter().flatten()
+    }
+
+    fn digests(&self, path: &[Name]) -> Vec<Digest> {
+        let mut digests: Vec<Digest> = self.at(path).map(|(digest, _)| *digest).collect();
+        digests.sort_unstable();
+        digests
+    }
+
+    fn spans(&self, path: &[Name]) -> Vec<Span> {
+        self.at(path)
+            .filter_map(|(_, span)| span.cloned())
+            .collect()
+    }
+}
+
 pub(super) fn compare_declarations(
     before: &Resolved<'_>,
     after: &Resolved<'_>,
     verdict: &mut HostVerdict,
 ) {
-    let effects = |side: &Resolved<'_>| {
-        let mut all: FxHashMap<Vec<Name>, Vec<(Digest, Option<Span>)>> = FxHashMap::default();
-        for declaration in &side.host.declarations {
-            if !side.transparent.contains(&declaration.path) {
-                all.entry(declaration.path.clone())
-                    .or_default()
-                    .push((declaration.effect.digest(), declaration.span.clone()));
-            }
-        }
-        all
-    };
-    let (a, b) = (effects(before), effects(after));
-    let mut paths: Vec<&Vec<Name>> = a.keys().chain(b.keys()).collect();
+    let (all_a, all_b) = (Effects::of(before, |_| true), Effects::of(after, |_| true));
+    // An option that is replaced by its value has no effect of its own.
+    let a = Effects::of(before, |path| !before.transparent.contains(path));
+    let b = Effects::of(after, |path| !after.transparent.contains(path));
+    let mut paths: Vec<&[Name]> = a.0.keys().chain(b.0.keys()).copied().collect();
     paths.sort();
     paths.dedup();
     for path in paths {
-        let digests = |side: &FxHashMap<Vec<Name>, Vec<(Digest, Option<Span>)>>| {
-            let mut digests: Vec<Digest> = side
-                .get(path)
-                .into_iter()
-                .flatten()
-                .map(|(digest, _)| *digest)
-                .collect();
-            digests.sort_unstable();
-            digests
-        };
-        if digests(&a) == digests(&b) {
+        if a.digests(path) == b.digests(path) {
             continue;
         }
         let shown = path.join(".");
-        let (message, judgement) = match (a.get(path), b.get(path)) {
-            (None, Some(_)) => (
-                format!("option `{shown}` {NOT_CERTAIN}"),
-                Judgement::Unknown,
-            ),
-            (Some(_), None) => (
+        let (digests_a, digests_b) = (all_a.digests(path), all_b.digests(path));
+        let (message, judgement) = if digests_b.is_empty() {
+            (
                 format!("option `{shown}` is no longer declared"),
                 Judgement::Different,
-            ),
-            _ => (
+            )
+        } else if digests_a.is_empty() || digests_a == digests_b {
+            (
+                format!("option `{shown}` {NOT_CERTAIN}"),
+                Judgement::Unknown,
+            )
+        } else {
+            (
                 format!("the declaration of option `{shown}` changed"),
                 Judgement::Different,
-            ),
-        };
-        let spans = |side: &FxHashMap<Vec<Name>, Vec<(Digest, Option<Span>)>>| -> Vec<Span> {
-            side.get(path)
-                .into_iter()
-                .flatten()
-                .filter_map(|(_, span)| span.clone())
-                .collect()
+            )
         };
         verdict.differences.push(Difference {
             judgement,
             path: path.iter().cloned().map(Key::Name).collect(),
             message,
-            before: spans(&a),
-            after: spans(&b),
+            before: all_a.spans(path),
+            after: all_b.spans(path),
         });
     }
     // The module system refuses an option that is declared twice.

@@ -76,3 +76,25 @@ fn what_is_read_only_is_defined_once() {
     let both = side("readOnly = true; default = \"a\";");
     assert_ne!(judge(plain, &both).judgement, Equal);
 }
+
+/// A type that nothing reads is another one all the same; it is not called unknown.
+#[test]
+fn a_type_that_changed_is_a_difference() {
+    let module = |kind: &str| {
+        format!(
+            "#- /h.nix\n{{ lib, ... }}: {{ options.my.o = lib.mkOption {{ type = {kind}; default = [ ]; }}; }}"
+        )
+    };
+    let before = module("lib.types.listOf lib.types.str");
+    let verdict = judge(
+        &before,
+        &module("let lib = null; in lib.types.listOf lib.types.str"),
+    );
+    assert_eq!(verdict.judgement, Different, "{:?}", verdict.differences);
+    assert_eq!(
+        verdict.differences[0].message,
+        "the declaration of option `my.o` changed"
+    );
+    let removed = judge(&before, "#- /h.nix\n{ }");
+    assert_eq!(removed.judgement, Equal, "{:?}", removed.differences);
+}
