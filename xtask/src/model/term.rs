@@ -49,8 +49,7 @@ pub struct Term(Arc<Node>);
 
 struct Node {
     digest: Digest,
-    /// One more than the largest free [`TermKind::Fresh`] below; 0 if closed.
-    free: u32,
+    params: hash::Params,
     kind: TermKind,
 }
 
@@ -161,8 +160,12 @@ impl fmt::Debug for Term {
 impl Term {
     /// The term of this shape.
     pub fn new(kind: TermKind) -> Self {
-        let (digest, free) = hash::digest(&kind);
-        Self(Arc::new(Node { digest, free, kind }))
+        let (digest, params) = hash::digest(&kind);
+        Self(Arc::new(Node {
+            digest,
+            params,
+            kind,
+        }))
     }
 
     /// The shape.
@@ -177,6 +180,11 @@ impl Term {
 
     /// Whether no parameter of an unfinished function occurs.
     pub fn is_closed(&self) -> bool {
-        self.0.free == 0
+        self.0.params.fresh == 0
+    }
+
+    /// Whether no parameter of a function around it occurs.
+    pub fn stands_alone(&self) -> bool {
+        self.0.params.bound == 0
     }
 }

@@ -30,7 +30,7 @@ impl Walk<'_, '_> {
             return Leads::default();
         }
         self.steps += 1;
-        let known = scope.leads_nowhere();
+        let known = scope.leads_nowhere() || term.stands_alone();
         if known && !self.mentions(term) {
             return Leads::default();
         }

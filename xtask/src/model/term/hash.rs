@@ -3,7 +3,23 @@
 use super::{Digest, Key, ParamTerm, Term, TermKind as K};
 
 /// Feeds a hash with length-prefixed fields.
-struct Feed(blake3::Hasher, u32);
+struct Feed(blake3::Hasher, Params);
+
+/// Which parameters of functions around a shape it may name.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Params {
+    /// One more than the largest number of a [`K::Fresh`].
+    pub fresh: u32,
+    /// How many binders out the outermost [`K::Bound`] leads.
+    pub bound: u32,
+}
+
+impl Params {
+    fn join(&mut self, other: Self) {
+        self.fresh = self.fresh.max(other.fresh);
+        self.bound = self.bound.max(other.bound);
+    }
+}
 
 impl Feed {
     fn bytes(&mut self, bytes: &[u8]) {
@@ -17,7 +33,7 @@ impl Feed {
 
     fn term(&mut self, term: &Term) {
         self.0.update(&term.0.digest.0);
-        self.1 = self.1.max(term.0.free);
+        self.1.join(term.0.params);
     }
 
     fn terms<'a>(&mut self, terms: impl ExactSizeIterator<Item = &'a Term>) {
@@ -49,9 +65,9 @@ impl Feed {
     }
 }
 
-/// The digest of a shape, and one more than the largest free parameter in it.
-pub(super) fn digest(kind: &K) -> (Digest, u32) {
-    let mut feed = Feed(blake3::Hasher::new(), 0);
+/// The digest of a shape, and what it names of the functions around it.
+pub(super) fn digest(kind: &K) -> (Digest, Params) {
+    let mut feed = Feed(blake3::Hasher::new(), Params::default());
     feed.number(discriminant(kind));
     match kind {
         K::Null | K::Inputs | K::Flake => {}
@@ -80,11 +96,12 @@ pub(super) fn digest(kind: &K) -> (Digest, u32) {
         K::Bound(index, name) => {
             feed.number(u64::from(*index));
             feed.bytes(name.as_bytes());
+            feed.1.bound = feed.1.bound.max(index + 1);
         }
         K::Fresh(id, name) => {
             feed.number(u64::from(*id));
             feed.bytes(name.as_bytes());
-            feed.1 = feed.1.max(id + 1);
+            feed.1.fresh = feed.1.fresh.max(id + 1);
         }
         K::Set(fixed, dynamic) => {
             feed.number(fixed.len() as u64);
@@ -141,8 +158,11 @@ pub(super) fn digest(kind: &K) -> (Digest, u32) {
             feed.bytes(&digest.0);
         }
     }
-    let Feed(hasher, free) = feed;
-    (Digest::finish(&hasher), free)
+    let Feed(hasher, mut params) = feed;
+    if matches!(kind, K::Lambda(..) | K::Mu(_)) {
+        params.bound = params.bound.saturating_sub(1);
+    }
+    (Digest::finish(&hasher), params)
 }
 
 fn discriminant(kind: &K) -> u64 {

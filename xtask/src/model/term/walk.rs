@@ -7,7 +7,7 @@ use super::{Digest, Key, ParamTerm, Term, TermKind as K};
 impl Term {
     /// Turns free parameters into bound ones of a binder around this term.
     pub fn close(&self, ids: std::ops::Range<u32>) -> Self {
-        if self.0.free <= ids.start {
+        if self.0.params.fresh <= ids.start {
             return self.clone();
         }
         let mut memo = FxHashMap::default();
@@ -15,7 +15,7 @@ impl Term {
             K::Fresh(id, name) if ids.contains(id) => {
                 Some(Self::new(K::Bound(depth, name.clone())))
             }
-            _ if term.0.free <= ids.start => Some(term.clone()),
+            _ if term.0.params.fresh <= ids.start => Some(term.clone()),
             _ => None,
         })
     }
