@@ -94,7 +94,8 @@ pub(super) fn of_host(eval: &mut Eval<'_>, host: &Host) -> (Vec<Escape>, bool) {
         walk.host(host);
         for at in 0..walk.files.len() {
             if let Some(term) = walk.files.get(at).cloned() {
-                walk.value(&term);
+                let leads = walk.value(&term);
+                walk.defined(&leads);
             }
         }
         if before == (walk.handed.clone(), walk.config.clone(), walk.files.len()) {
@@ -313,6 +314,13 @@ impl Walk<'_, '_> {
         }
         let leads = self.value(&definition.value);
         self.config.put(&definition.path, leads);
+    }
+
+    /// What a module defines of which it is not known where it counts.
+    fn defined(&mut self, module: &Leads) {
+        let mut module = module.clone();
+        (module.tree, module.inputs) = (false, false);
+        self.config.join(&module);
     }
 
     /// What a term of the host leads to.

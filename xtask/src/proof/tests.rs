@@ -5,6 +5,7 @@ mod escapes;
 mod hosts;
 mod library;
 mod links;
+mod makers;
 mod modules;
 mod pinned;
 mod places;

@@ -4,6 +4,7 @@ use super::Walk;
 use super::functions::{Effect, arity, effect_of, name_of};
 use super::leads::Leads;
 use super::scope::Scope;
+use super::walk::CONFIG;
 use crate::model::term::{Key, Term, TermKind as K};
 
 fn key(term: &Term) -> Key {
@@ -11,10 +12,6 @@ fn key(term: &Term) -> Key {
         K::Str(name) => Key::Name(name.clone()),
         _ => Key::Term(term.clone()),
     }
-}
-
-fn is_config(name: &str) -> bool {
-    matches!(name, "config" | "nixosConfig" | "options" | "osConfig")
 }
 
 impl Walk<'_, '_> {
@@ -41,7 +38,7 @@ impl Walk<'_, '_> {
         {
             let mut given = self.leads(first, scope);
             if recursive {
-                given = given.flat();
+                given = self.flat(&given);
             }
             scope_of_head = self.bind(param, given, &scope_of_head);
             (head, rest) = (body.clone(), more);
@@ -75,23 +72,23 @@ impl Walk<'_, '_> {
                 K::Lambda(..) => continue,
                 // Nobody else knows what of it leads here.
                 K::Arg(name) | K::Bound(_, name)
-                    if effect == Effect::Unknown && is_config(name) =>
+                    if effect == Effect::Unknown && CONFIG.contains(&&**name) =>
                 {
                     continue;
                 }
                 _ => self.leads(argument, scope),
             };
             if effect == Effect::Unknown {
-                leads.members.retain(|name, _| !is_config(name));
+                leads.members.retain(|name, _| !CONFIG.contains(&&**name));
             }
             data.join(&leads);
             plain.push(leads);
         }
-        let elements = data.elements();
+        let elements = self.elements(&data);
         let given = match effect {
             Effect::Maps | Effect::Filters | Effect::Joins | Effect::Asks => elements.clone(),
             Effect::Builds | Effect::Imports => Leads::default(),
-            _ => data.flat(),
+            _ => self.flat(&data),
         };
         // Functions among the arguments: they are called with what is given.
         let mut returned = Leads::default();
@@ -123,7 +120,7 @@ impl Walk<'_, '_> {
                     Leads::list(returned)
                 }
                 "concatMapAttrs" => returned,
-                "mapAttrs'" => Leads::set_of(returned.member("value")),
+                "mapAttrs'" => Leads::set_of(self.member(&returned, "value")),
                 _ => Leads::set_of(returned),
             };
         }
@@ -148,8 +145,8 @@ impl Walk<'_, '_> {
                 pair
             }
             Effect::Picks => {
-                let elements = data.elements();
-                let values = elements.member("value");
+                let elements = self.elements(&data);
+                let values = self.member(&elements, "value");
                 Leads::list(elements.clone())
                     .or(&Leads::set_of(values))
                     .or(&elements)
@@ -164,8 +161,8 @@ impl Walk<'_, '_> {
                         let keys: Vec<Key> = names.iter().map(key).collect();
                         self.select(data, &keys, false)
                     }
-                    Some(K::Str(name)) => data.member(name),
-                    _ => data.flat(),
+                    Some(K::Str(name)) => self.member(&data, name),
+                    _ => self.flat(&data),
                 }
             }
             // Texts of a list may be put together (`makeSearchPath`, `replaceStrings`).
@@ -177,18 +174,27 @@ impl Walk<'_, '_> {
                 self.read_all();
                 Leads::default()
             }
-            Effect::Folds | Effect::Library => {
-                // `evalModules` has arguments, too.
+            Effect::Folds | Effect::Library => self.flat(&data).or(&returned),
+            Effect::Makes => {
+                if data.tree {
+                    self.read_all();
+                }
                 let mut given = Leads::default();
+                for (name, leads) in &data.members {
+                    given.put(&[Key::Name(name.clone())], leads.clone());
+                }
                 data.arguments(&mut given);
                 self.handed.join(&given);
-                data.flat().or(&returned)
+                self.defined(&data.member("modules").elements());
+                let mut made = self.flat(&data);
+                made.anywhere |= made.tree || made.inputs;
+                made
             }
             Effect::Joins => {
                 let apart = |text: &str| !text.is_empty() && !text.contains('/');
                 let separated = arguments.len() > 1
                     && matches!(arguments.first().map(Term::kind), Some(K::Str(text)) if apart(text));
-                let holds = data.elements().tree || returned.tree || data.tree;
+                let holds = self.elements(&data).tree || returned.tree || data.tree;
                 if holds && !separated {
                     self.read_all();
                 }

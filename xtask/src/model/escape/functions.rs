@@ -31,6 +31,8 @@ pub(super) enum Effect {
     Builds,
     /// A file is called.
     Imports,
+    /// A system is made: arguments and modules go into a module system of its own.
+    Makes,
     /// A function of nixpkgs' library or of the language that reads nothing of what
     /// is in sets or lists.
     Library,
@@ -127,8 +129,34 @@ fn effect(name: &str) -> Effect {
     }
 }
 
+/// Functions that make a system of modules, in whose library ever.
+const MAKERS: [&str; 5] = [
+    "darwinSystem",
+    "evalModules",
+    "homeManagerConfiguration",
+    "nixOnDroidConfiguration",
+    "nixosSystem",
+];
+
+fn is_maker(function: &Term) -> bool {
+    match function.kind() {
+        K::Select(base, keys, None) => {
+            let is_named =
+                matches!(keys.last(), Some(Key::Name(name)) if MAKERS.contains(&&**name));
+            let mut own = false;
+            base.walk(&mut |term| own |= matches!(term.kind(), K::Flake));
+            is_named && !own
+        }
+        K::Bound(_, name) | K::WithVar(name, _) => MAKERS.contains(&&**name),
+        _ => false,
+    }
+}
+
 /// What a call does: known by the function's name, or of the library.
 pub(super) fn effect_of(function: &Term) -> Effect {
+    if is_maker(function) {
+        return Effect::Makes;
+    }
     let effect = name_of(function).map_or(Effect::Unknown, effect);
     match effect {
         Effect::Unknown if is_library(function) => Effect::Library,
@@ -148,7 +176,6 @@ fn is_library(function: &Term) -> bool {
                 | "filesystem"
                 | "fromSource"
                 | "getFlake"
-                | "nixosSystem"
                 | "packagesFromDirectoryRecursive"
                 | "path"
                 | "pipe"

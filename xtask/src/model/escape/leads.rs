@@ -36,6 +36,12 @@ pub(super) struct Leads {
     pub each: Option<Box<Leads>>,
     /// Elements of a list.
     pub items: Option<Box<Leads>>,
+    /// It may be anywhere in it.
+    pub anywhere: bool,
+    /// It may be all of a configuration.
+    pub config: bool,
+    /// It may be all that is handed on, by name.
+    pub handed: bool,
 }
 
 impl Leads {
@@ -51,6 +57,14 @@ impl Leads {
     pub fn inputs() -> Self {
         Self {
             inputs: true,
+            ..Self::default()
+        }
+    }
+
+    /// All of a configuration. It is not copied: the configuration may hold itself.
+    pub fn config() -> Self {
+        Self {
+            config: true,
             ..Self::default()
         }
     }
@@ -74,6 +88,9 @@ impl Leads {
     /// Whether the flake is nowhere in it.
     pub fn is_none(&self) -> bool {
         !self.tree
+            && !self.anywhere
+            && !self.config
+            && !self.handed
             && !self.inputs
             && self.members.is_empty()
             && self.each.is_none()
@@ -90,11 +107,14 @@ impl Leads {
             return;
         }
         if depth >= DEPTH {
-            self.tree = true;
+            (self.tree, self.anywhere) = (true, true);
             return;
         }
         self.tree |= other.tree;
         self.inputs |= other.inputs;
+        self.anywhere |= other.anywhere;
+        self.config |= other.config;
+        self.handed |= other.handed;
         for (name, leads) in &other.members {
             let own = self.members.entry(name.clone()).or_default();
             own.join_at(leads, depth + 1);
@@ -130,13 +150,28 @@ impl Leads {
         self.join(&nested);
     }
 
-    /// The attribute of a name; not what the flake itself has.
+    /// The attribute of a name; not what the flake, a configuration or
+    /// all that is handed on has.
     pub fn member(&self, name: &str) -> Self {
         let mut found = self.members.get(name).cloned().unwrap_or_default();
         if let Some(each) = &self.each {
             found.join(each);
         }
-        found.tree |= self.inputs && name == "self";
+        found.tree |= self.anywhere || self.inputs && name == "self";
+        found.anywhere |= self.anywhere;
+        found
+    }
+
+    /// The attributes of a name at any depth.
+    pub fn named(&self, name: &str) -> Self {
+        let mut found = self.member(name);
+        let inner = self.members.values();
+        for leads in inner
+            .chain(self.each.as_deref())
+            .chain(self.items.as_deref())
+        {
+            found.join(&leads.named(name));
+        }
         found
     }
 
@@ -147,7 +182,8 @@ impl Leads {
         for leads in [&self.each, &self.items].into_iter().flatten() {
             all.join(leads);
         }
-        all.tree |= self.inputs;
+        all.tree |= self.anywhere || self.inputs;
+        all.anywhere |= self.anywhere;
         all
     }
 

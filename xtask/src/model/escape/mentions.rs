@@ -1,6 +1,8 @@
 //! What can be told of a term without evaluating it.
 
 use super::functions::hands_on;
+use super::leads::Leads;
+use super::walk::is_config;
 use super::{Walk, given_host, terms_inside};
 use crate::model::Host;
 use crate::model::term::{Key, ParamTerm, Term, TermKind as K};
@@ -26,11 +28,10 @@ impl Walk<'_, '_> {
                 !self.handed.is_none() || !self.config.is_none()
             }
             K::Arg(name) | K::Bound(_, name) => !self.argument(name).is_none(),
-            K::Select(base, keys, default) if matches!(base.kind(), K::Arg(name) | K::Bound(_, name) if &**name == "config") =>
-            {
+            K::Select(base, keys, default) if is_config(base) => {
                 let mut found = match keys.first() {
-                    Some(Key::Name(first)) => self.config.member(first),
-                    _ => self.config.elements(),
+                    Some(Key::Name(first)) => self.option(base, first),
+                    _ => self.elements(&Leads::config()),
                 };
                 let mut mentioned = default.as_ref().is_some_and(|it| self.mentions(it));
                 for (at, key) in keys.iter().enumerate() {
@@ -39,8 +40,8 @@ impl Walk<'_, '_> {
                     }
                     match key {
                         _ if at == 0 => {}
-                        Key::Name(name) => found = found.member(name),
-                        Key::Term(_) => found = found.elements(),
+                        Key::Name(name) => found = self.member(&found, name),
+                        Key::Term(_) => found = self.elements(&found),
                     }
                 }
                 mentioned || !found.is_none()
@@ -69,7 +70,7 @@ impl Walk<'_, '_> {
         let is_it = |term: &Term| matches!(term.kind(), K::Bound(at, _) if *at == depth);
         let mut found = match term.kind() {
             K::Select(base, keys, _) if is_it(base) => match keys.first() {
-                Some(Key::Name(name)) => !self.handed.member(name).is_none(),
+                Some(Key::Name(name)) => !self.member(&self.handed, name).is_none(),
                 _ => true,
             },
             K::WithVar(_, scopes) => scopes.iter().any(is_it),

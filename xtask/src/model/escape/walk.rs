@@ -1,5 +1,7 @@
 //! Terms evaluated over what they lead to.
 
+use std::collections::BTreeMap;
+
 use super::leads::{Leads, STANDARD};
 use super::scope::Scope;
 use super::{STEPS, Walk};
@@ -54,7 +56,7 @@ impl Walk<'_, '_> {
                 Leads::tree()
             }
             K::Arg(name) => self.argument(name),
-            K::ArgSet(_) => self.handed.clone(),
+            K::ArgSet(_) => self.all_handed(),
             K::Bound(depth, name) => {
                 let bound = scope.given(*depth);
                 if matches!(&**name, "" | "@") {
@@ -92,10 +94,10 @@ impl Walk<'_, '_> {
                 let keys = without_option(base, keys);
                 let mut found = match (base.kind(), keys.split_first()) {
                     // All of it is large.
-                    (K::Arg(name) | K::Bound(_, name), Some((Key::Name(first), rest)))
-                        if matches!(&**name, "config" | "options") =>
+                    (K::Arg(_) | K::Bound(..), Some((Key::Name(first), rest)))
+                        if is_config(base) =>
                     {
-                        let base = self.config.member(first);
+                        let base = self.option(base, first);
                         self.select(base, rest, false)
                     }
                     _ => {
@@ -157,7 +159,7 @@ impl Walk<'_, '_> {
             K::Lambda(param, body) => {
                 let mut given = Leads::default();
                 if *param != ParamTerm::Plain || self.is_given_arguments(body) {
-                    given = self.handed.clone();
+                    given = self.all_handed();
                 }
                 let inner = self.bind(param, given, scope);
                 self.leads(body, &inner)
@@ -215,11 +217,68 @@ impl Walk<'_, '_> {
     /// An argument that the module system gives.
     pub(super) fn argument(&self, name: &str) -> Leads {
         match name {
-            "config" | "options" => self.config.clone(),
+            _ if CONFIG.contains(&name) && self.config.is_none() => Leads::default(),
+            _ if CONFIG.contains(&name) => Leads::config(),
             _ if STANDARD.contains(&name) => {
                 self.handed.members.get(name).cloned().unwrap_or_default()
             }
-            _ => self.handed.member(name),
+            _ => self.member(&self.handed, name),
+        }
+    }
+
+    /// The attribute of a name.
+    pub(super) fn member(&self, leads: &Leads, name: &str) -> Leads {
+        let mut found = leads.member(name);
+        if leads.config {
+            found.join(&self.config.named(name));
+        }
+        if leads.handed {
+            found.join(&self.handed.member(name));
+        }
+        found
+    }
+
+    /// All that is handed on. What of it has a name is not copied: names may be handed
+    /// on below themselves.
+    fn all_handed(&self) -> Leads {
+        Leads {
+            members: BTreeMap::new(),
+            handed: !self.handed.is_none(),
+            ..self.handed.clone()
+        }
+    }
+
+    /// Any of its attributes or elements.
+    pub(super) fn elements(&self, leads: &Leads) -> Leads {
+        let mut all = leads.elements();
+        if leads.config {
+            all.join(&self.config.elements());
+        }
+        if leads.handed {
+            all.join(&self.handed.elements());
+        }
+        all
+    }
+
+    /// It, and all that is in it.
+    pub(super) fn flat(&self, leads: &Leads) -> Leads {
+        let mut all = leads.flat();
+        if all.config {
+            all.join(&self.config.flat());
+        }
+        if all.handed {
+            all.join(&self.handed.flat());
+        }
+        all
+    }
+
+    /// What is below the first name of an option. A module that is a value of the host
+    /// may be given a configuration of its own, in which what is defined below any
+    /// option of the host stands at the top.
+    pub(super) fn option(&self, base: &Term, first: &str) -> Leads {
+        match base.kind() {
+            K::Arg(_) => self.config.member(first),
+            _ => self.config.named(first),
         }
     }
 
@@ -240,8 +299,8 @@ impl Walk<'_, '_> {
                 break;
             }
             let mut next = match key {
-                Key::Name(name) => current.member(name),
-                Key::Term(_) => current.elements(),
+                Key::Name(name) => self.member(&current, name),
+                Key::Term(_) => self.elements(&current),
             };
             if current.tree {
                 match key {
@@ -317,6 +376,21 @@ impl Walk<'_, '_> {
             }
         }
     }
+}
+
+/// What modules are given all options in.
+pub(super) const CONFIG: [&str; 6] = [
+    "config",
+    "darwinConfig",
+    "nixosConfig",
+    "options",
+    "osConfig",
+    "superConfig",
+];
+
+/// Whether a term is a configuration.
+pub(super) fn is_config(term: &Term) -> bool {
+    matches!(term.kind(), K::Arg(name) | K::Bound(_, name) if CONFIG.contains(&&**name))
 }
 
 /// `options.a.b.value` is `config.a.b`.

@@ -1,0 +1,122 @@
+//! Systems that are made where the flake is handed on: of nix-darwin, of home-manager,
+//! or of NixOS once more.
+
+use super::escapes::judged;
+use super::*;
+
+fn etc(value: &str) -> String {
+    format!("{{ environment.etc.x.source = {value}; }}")
+}
+
+/// A function of the repository's own that makes a system, in a file that is not
+/// followed.
+fn made(system: &str) -> (String, String) {
+    (
+        etc("pkgs.callPackage ./x.nix { inherit self inputs; }"),
+        format!("{{ self, inputs }}: {system}"),
+    )
+}
+
+#[test]
+fn what_a_system_made_of_the_flake_reads_counts() {
+    let nested = |module: &str, file: &str| (module.to_owned(), file.to_owned());
+    let mut wrong = Vec::new();
+    for (module, file) in [
+        made(
+            "inputs.other.lib.darwinSystem { specialArgs = { inherit self; }; modules = [ ({ self, ... }: { a = self + \"/m\"; }) ]; }",
+        ),
+        made(
+            "inputs.other.lib.darwinSystem { specialArgs = { inherit self; }; modules = [ ./y.nix ]; }",
+        ),
+        made(
+            "inputs.nixpkgs.lib.nixosSystem { specialArgs = { inherit self; }; modules = [ ./y.nix ]; }",
+        ),
+        made(
+            "inputs.other.lib.homeManagerConfiguration { extraSpecialArgs = { inherit self; }; modules = [ ./y.nix ]; }",
+        ),
+        made("inputs.other.lib.darwinSystem { inherit self; modules = [ ./y.nix ]; }"),
+        made(
+            "inputs.other.lib.darwinSystem { inherit inputs; modules = [ ({ inputs, ... }: { a = \"${inputs.self}/m\"; }) ]; }",
+        ),
+        made(
+            "inputs.other.lib.darwinSystem { modules = [ { _module.args = { root = self; }; } ({ root, ... }: { a = root + \"/m\"; }) ]; }",
+        ),
+        made(
+            "inputs.other.lib.darwinSystem { modules = [ { my.root = self; } ({ config, ... }: { a = config.my.root + \"/m\"; }) ]; }",
+        ),
+        made(
+            "inputs.other.lib.darwinSystem { modules = [ { config.my.root = self; } ({ config, ... }: { a = config.my.root + \"/m\"; }) ]; }",
+        ),
+        made(
+            "inputs.other.lib.darwinSystem { modules = [ { imports = [ { my.root = self; } ]; } ({ config, ... }: { a = config.my.root + \"/m\"; }) ]; }",
+        ),
+        made(
+            "(inputs.other.lib.darwinSystem { modules = [ { my.root = self; } ]; }).config.my.root + \"/m\"",
+        ),
+        made(
+            "let made = inputs.nixpkgs.lib.nixosSystem { modules = [ { my.deep.root = self; } ]; }; in \"${made.config.my.deep.root}/m\"",
+        ),
+        made(
+            "let made = inputs.nixpkgs.lib.evalModules { modules = [ { my.root = self; } ]; }; in \"${made.config.my.root}/m\"",
+        ),
+        made(
+            "inputs.other.lib.unknownFlake (inputs.other.lib.darwinSystem { modules = [ { my.root = self; } ]; })",
+        ),
+        made("inputs.other.lib.darwinSystem self"),
+        made("inputs.other.lib.darwinSystem { modules = [ (self + \"/d/m\") (\"${self}/m\") ]; }"),
+        made("inputs.self.packages.x86_64-linux.a"),
+        nested(
+            "{ home-manager.users.a = { imports = [ ./x.nix ({ config, ... }: { home.file.a.source = \"${config.my.root}/m\"; }) ]; }; home-manager.extraSpecialArgs = { inherit self; }; }",
+            "{ self, ... }: { my.root = self; }",
+        ),
+        nested(
+            "{ home-manager.users.a = { imports = [ ./x.nix ({ config, ... }: { home.file.a.source = \"${config.my.root}/m\"; }) ]; }; home-manager.extraSpecialArgs = { inherit self; }; }",
+            "{ self, ... }: { config = { my.root = self; }; }",
+        ),
+        nested(
+            "{ my.root = self; home-manager.users.a = ./x.nix; }",
+            "{ osConfig, ... }: { home.file.a.source = \"${osConfig.my.root}/m\"; }",
+        ),
+        nested(
+            "{ my.root = self; home-manager.users.a = { osConfig, ... }: { home.file.a.source = \"${osConfig.my.root}/m\"; }; }",
+            "{ }",
+        ),
+        nested(
+            "{ home-manager.users.a = { my.root = self; imports = [ ({ config, ... }: { home.file.a.source = config.my.root + \"/m\"; }) ]; }; }",
+            "{ }",
+        ),
+        nested(
+            "{ home-manager.users.a = ./x.nix; home-manager.extraSpecialArgs = { inherit self; }; }",
+            "{ self, config, ... }: { my.root = self; home.file.a.source = \"${config.my.root}/m\"; }",
+        ),
+    ] {
+        if judged(&module, &file) == Equal {
+            wrong.push(format!("{module} :: {file}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_system_that_is_made_of_the_flake_is_no_read_of_all_of_it() {
+    let mut wrong = Vec::new();
+    for (module, file) in [
+        made(
+            "inputs.other.lib.darwinSystem { specialArgs = { inherit self inputs; }; modules = [ ({ self, ... }: { a = self.rev; }) ]; }",
+        ),
+        made(
+            "inputs.other.lib.darwinSystem { specialArgs = { inherit self inputs; }; modules = [ ./o2.nix ]; }",
+        ),
+        made(
+            "inputs.nixpkgs.lib.nixosSystem { specialArgs = { inherit self inputs; }; modules = [ { networking.hostName = \"a\"; } ]; }",
+        ),
+        made(
+            "inputs.other.lib.homeManagerConfiguration { extraSpecialArgs = { inherit self inputs; }; modules = [ { a = 1; } ]; }",
+        ),
+    ] {
+        if judged(&module, &file) != Equal {
+            wrong.push(format!("{module} :: {file}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
