@@ -101,6 +101,9 @@ pub(super) fn of_host(eval: &mut Eval<'_>, host: &Host) -> (Vec<Escape>, bool) {
         if before == (walk.handed.clone(), walk.config.clone(), walk.files.len()) {
             break;
         }
+        if walk.reads_all() {
+            break;
+        }
         if round == ROUNDS || walk.steps >= STEPS {
             walk.read_all();
             break;
@@ -177,8 +180,8 @@ struct Walk<'e, 't> {
     mentions: FxHashMap<Digest, bool>,
     /// Whether functions with these bodies are given sets of arguments.
     arguments: FxHashMap<Digest, bool>,
-    /// What terms lead to that stand in no function that is given anything.
-    known: FxHashMap<Digest, Leads>,
+    /// What terms lead to, by what the parameters are that they name.
+    known: FxHashMap<(Digest, u64), Leads>,
 }
 
 impl Walk<'_, '_> {
@@ -193,6 +196,11 @@ impl Walk<'_, '_> {
 
     fn read_all(&mut self) {
         self.read(&TreePath::root());
+    }
+
+    /// Whether everything may be read, so that nothing more can be found.
+    fn reads_all(&self) -> bool {
+        self.reads.contains_key(&Escaped::Place(TreePath::root()))
     }
 
     /// An output of the flake.
@@ -319,7 +327,7 @@ impl Walk<'_, '_> {
     /// What a module defines of which it is not known where it counts.
     fn defined(&mut self, module: &Leads) {
         let mut module = module.clone();
-        (module.tree, module.inputs) = (false, false);
+        (module.tree, module.inputs, module.anywhere) = (false, false, false);
         self.config.join(&module);
     }
 

@@ -183,8 +183,8 @@ impl Term {
         self.0.params.fresh == 0
     }
 
-    /// Whether no parameter of a function around it occurs.
-    pub fn stands_alone(&self) -> bool {
-        self.0.params.bound == 0
+    /// How many of the innermost functions around it may have parameters in it.
+    pub fn parameters(&self) -> u32 {
+        self.0.params.bound
     }
 }

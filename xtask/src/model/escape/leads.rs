@@ -24,7 +24,7 @@ pub(super) const STANDARD: [&str; 11] = [
 ];
 
 /// An abstract value: where in it the flake may be found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Leads {
     /// It may be the flake, or a text that is its place.
     pub tree: bool,

@@ -1,6 +1,9 @@
 //! The parameters around a term.
 
+use std::hash::BuildHasher;
 use std::rc::Rc;
+
+use rustc_hash::FxBuildHasher;
 
 use super::leads::Leads;
 
@@ -15,8 +18,8 @@ struct Frame {
     outer: Option<Rc<Frame>>,
     /// It is a function that refers to itself.
     is_function: bool,
-    /// Whether anything is in it or in those outside of it.
-    leads_anywhere: bool,
+    /// Stands for what is in it; 0 for nothing.
+    mark: u64,
 }
 
 impl Scope {
@@ -31,16 +34,16 @@ impl Scope {
     }
 
     fn with_frame(&self, leads: Leads, is_function: bool) -> Self {
-        let outer = self.inner.clone();
-        let leads_anywhere = is_function
-            || !leads.is_none()
-            || outer.as_ref().is_some_and(|frame| frame.leads_anywhere);
+        let mark = match is_function || !leads.is_none() {
+            true => FxBuildHasher.hash_one((is_function, &leads)) | 1,
+            false => 0,
+        };
         Self {
             inner: Some(Rc::new(Frame {
                 leads,
-                outer,
+                outer: self.inner.clone(),
                 is_function,
-                leads_anywhere,
+                mark,
             })),
         }
     }
@@ -65,8 +68,18 @@ impl Scope {
         self.at(depth).is_some_and(|frame| frame.is_function)
     }
 
-    /// Whether no parameter leads to the flake.
-    pub fn leads_nowhere(&self) -> bool {
-        !self.inner.as_ref().is_some_and(|it| it.leads_anywhere)
+    /// Stands for what the innermost so many parameters are; 0 if none of them leads
+    /// anywhere.
+    pub fn mark(&self, count: u32) -> u64 {
+        let mut all = 0;
+        let mut frame = self.inner.as_ref();
+        for depth in 0..count {
+            let Some(inner) = frame else { break };
+            if inner.mark != 0 {
+                all = FxBuildHasher.hash_one((all, depth, inner.mark)) | 1;
+            }
+            frame = inner.outer.as_ref();
+        }
+        all
     }
 }

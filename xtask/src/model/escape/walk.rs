@@ -29,22 +29,22 @@ impl Walk<'_, '_> {
     pub(super) fn leads(&mut self, term: &Term, scope: &Scope) -> Leads {
         if self.steps >= STEPS {
             self.read_all();
+        }
+        if self.reads_all() {
             return Leads::default();
         }
         self.steps += 1;
-        let known = scope.leads_nowhere() || term.stands_alone();
-        if known && !self.mentions(term) {
+        let mark = scope.mark(term.parameters());
+        if mark == 0 && !self.mentions(term) {
             return Leads::default();
         }
-        if known && let Some(leads) = self.known.get(&term.digest()) {
+        if let Some(leads) = self.known.get(&(term.digest(), mark)) {
             return leads.clone();
         }
         let outer = self.current.replace(term.clone());
         let leads = stacker::maybe_grow(128 << 10, 4 << 20, || self.leads_here(term, scope));
         self.current = outer;
-        if known {
-            self.known.insert(term.digest(), leads.clone());
-        }
+        self.known.insert((term.digest(), mark), leads.clone());
         leads
     }
 
