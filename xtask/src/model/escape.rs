@@ -224,6 +224,16 @@ impl Walk<'_, '_> {
         leads
     }
 
+    /// Whether the flake has, or may have, an output of this name, which is none of the
+    /// names that every system has.
+    fn is_output(&mut self, name: &Name) -> bool {
+        if matches!(&**name, "config" | "options" | "pkgs" | "_module") {
+            return false;
+        }
+        let member = self.eval.outputs.map(|it| self.eval.member(it, name));
+        !matches!(member, None | Some(Member::Missing))
+    }
+
     /// What an output is made of, as far as that can be told from the others.
     fn output_term(&mut self, outputs: Thunk, name: &Name) -> Option<Term> {
         match self.eval.member(outputs, name) {

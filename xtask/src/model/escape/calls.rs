@@ -1,7 +1,7 @@
 //! Calls: what functions do with the flake that they are given.
 
 use super::Walk;
-use super::functions::{Effect, arity, effect_of, name_of};
+use super::functions::{Effect, arity, effect_of, name_of, reads_files};
 use super::leads::Leads;
 use super::scope::Scope;
 use super::walk::CONFIG;
@@ -124,12 +124,12 @@ impl Walk<'_, '_> {
                 _ => Leads::set_of(returned),
             };
         }
-        self.result(effect, arguments, data, &plain, returned)
+        self.result((effect, name), arguments, data, &plain, returned)
     }
 
     fn result(
         &mut self,
-        effect: Effect,
+        (effect, name): (Effect, &str),
         arguments: &[Term],
         data: Leads,
         plain: &[Leads],
@@ -168,6 +168,7 @@ impl Walk<'_, '_> {
             // Texts of a list may be put together (`makeSearchPath`, `replaceStrings`).
             Effect::Library
                 if data.tree
+                    || data.anywhere && reads_files(name)
                     || returned.tree
                     || data.items.as_ref().is_some_and(|items| items.tree) =>
             {
@@ -186,15 +187,17 @@ impl Walk<'_, '_> {
                 data.arguments(&mut given);
                 self.handed.join(&given);
                 self.defined(&data.member("modules").elements());
-                let mut made = self.flat(&data);
-                made.anywhere |= made.tree || made.inputs;
-                made
+                Leads {
+                    anywhere: !data.is_none(),
+                    ..Leads::default()
+                }
             }
             Effect::Joins => {
                 let apart = |text: &str| !text.is_empty() && !text.contains('/');
                 let separated = arguments.len() > 1
                     && matches!(arguments.first().map(Term::kind), Some(K::Str(text)) if apart(text));
-                let holds = self.elements(&data).tree || returned.tree || data.tree;
+                let all = self.elements(&data).or(&returned).or(&data);
+                let holds = all.names_tree();
                 if holds && !separated {
                     self.read_all();
                 }
@@ -210,7 +213,7 @@ impl Walk<'_, '_> {
             }
             Effect::Imports => {
                 let (file, given) = match plain.split_first() {
-                    Some((file, given)) => (file.tree, given),
+                    Some((file, given)) => (file.names_tree(), given),
                     None => (false, plain),
                 };
                 if file {

@@ -36,7 +36,7 @@ pub(super) struct Leads {
     pub each: Option<Box<Leads>>,
     /// Elements of a list.
     pub items: Option<Box<Leads>>,
-    /// It may be anywhere in it.
+    /// It may be it or anywhere in it, as in a system that was made of it.
     pub anywhere: bool,
     /// It may be all of a configuration.
     pub config: bool,
@@ -95,6 +95,11 @@ impl Leads {
             && self.members.is_empty()
             && self.each.is_none()
             && self.items.is_none()
+    }
+
+    /// Whether it may be a text that is the flake's place.
+    pub fn names_tree(&self) -> bool {
+        self.tree || self.anywhere
     }
 
     /// Both of them.
@@ -157,7 +162,7 @@ impl Leads {
         if let Some(each) = &self.each {
             found.join(each);
         }
-        found.tree |= self.anywhere || self.inputs && name == "self";
+        found.tree |= self.inputs && name == "self";
         found.anywhere |= self.anywhere;
         found
     }
@@ -182,7 +187,7 @@ impl Leads {
         for leads in [&self.each, &self.items].into_iter().flatten() {
             all.join(leads);
         }
-        all.tree |= self.anywhere || self.inputs;
+        all.tree |= self.inputs;
         all.anywhere |= self.anywhere;
         all
     }

@@ -150,7 +150,7 @@ impl Walk<'_, '_> {
             K::PathInterp(place, _, parts) => {
                 for part in parts.iter().filter(|part| *part.kind() != K::Flake) {
                     // In a file that is not followed the digest counts nowhere else.
-                    if self.leads(part, scope).tree {
+                    if self.leads(part, scope).names_tree() {
                         self.read(place);
                     }
                 }
@@ -316,6 +316,11 @@ impl Walk<'_, '_> {
                     },
                     Key::Term(_) => self.read_all(),
                 }
+            } else if let Key::Name(name) = key
+                && current.anywhere
+                && self.is_output(name)
+            {
+                next.join(&self.output(name));
             }
             current = next;
         }
@@ -328,7 +333,7 @@ impl Walk<'_, '_> {
         let mut place = false;
         for (index, part) in parts.iter().enumerate() {
             let leads = self.leads(part, scope);
-            if !leads.tree {
+            if !leads.names_tree() {
                 continue;
             }
             let rest = parts.get(index + 1..).unwrap_or_default();

@@ -89,6 +89,15 @@ fn what_a_system_made_of_the_flake_reads_counts() {
             "{ home-manager.users.a = ./x.nix; home-manager.extraSpecialArgs = { inherit self; }; }",
             "{ self, config, ... }: { my.root = self; home.file.a.source = \"${config.my.root}/m\"; }",
         ),
+        made(
+            "let made = inputs.nixpkgs.lib.nixosSystem { modules = [ { my.deep.root = self; } ]; }; in builtins.readDir made.config.my.deep.root",
+        ),
+        made(
+            "let made = inputs.nixpkgs.lib.nixosSystem { modules = [ { my.deep.root = self; } ]; }; in made.config.my.deep.root.packages.x86_64-linux.a",
+        ),
+        made(
+            "let made = inputs.nixpkgs.lib.nixosSystem { modules = [ { my.deep.root = self; } ]; }; in inputs.nixpkgs.lib.concatStrings [ made.config.my.deep.root \"/m\" ]",
+        ),
     ] {
         if judged(&module, &file) == Equal {
             wrong.push(format!("{module} :: {file}"));
@@ -112,6 +121,9 @@ fn a_system_that_is_made_of_the_flake_is_no_read_of_all_of_it() {
         ),
         made(
             "inputs.other.lib.homeManagerConfiguration { extraSpecialArgs = { inherit self inputs; }; modules = [ { a = 1; } ]; }",
+        ),
+        made(
+            "builtins.attrNames (inputs.nixpkgs.lib.evalModules { specialArgs = { inherit inputs; }; modules = [ { a = 1; } ]; }).config",
         ),
     ] {
         if judged(&module, &file) != Equal {
