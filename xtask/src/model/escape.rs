@@ -14,6 +14,7 @@ mod functions;
 mod leads;
 mod mentions;
 mod scope;
+mod texts;
 mod walk;
 
 use std::collections::BTreeMap;

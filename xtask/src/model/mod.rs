@@ -20,6 +20,8 @@ pub mod show;
 pub mod term;
 mod value;
 
+use std::collections::BTreeSet;
+
 use rayon::prelude::*;
 
 pub use definitions::{Declaration, Definition, Wrapper, path_text};
@@ -81,6 +83,8 @@ pub struct Host {
     pub definitions: Vec<Definition>,
     /// Files of the tree that were read for this host, sorted.
     pub files: Vec<TreePath>,
+    /// Names in these that locals stand for and that only a `with` can bind.
+    pub looked_up: BTreeSet<Name>,
     /// What is read of the tree where the flake is handed on, beside what the terms
     /// show; `None` in a draft.
     pub escapes: Option<Vec<Escape>>,
@@ -246,6 +250,7 @@ fn unfollowed(name: &str, span: Option<Span>, why: String) -> Host {
         declarations: Vec::new(),
         definitions: Vec::new(),
         files: Vec::new(),
+        looked_up: BTreeSet::new(),
         escapes: None,
         reads_hosts: false,
         exhausted: false,
@@ -337,6 +342,11 @@ fn load_host(
     host.files = eval.used.clone();
     host.files.sort();
     host.files.dedup();
+    for path in &host.files {
+        if let Ok(file) = eval.files.file(path) {
+            host.looked_up.extend(file.looked_up.iter().cloned());
+        }
+    }
     host
 }
 

@@ -50,6 +50,16 @@ pub(super) fn compare_calls(before: &Host, after: &Host, verdict: &mut HostVerdi
 }
 
 /// Modules that are not followed, what is disabled, and their order.
+/// A local that nobody uses fails where it stands for a name that no `with` binds.
+pub(super) fn compare_looked_up(before: &Host, after: &Host, verdict: &mut HostVerdict) {
+    if let Some(name) = after.looked_up.difference(&before.looked_up).next() {
+        verdict.add(
+            Judgement::Unknown,
+            format!("a local stands for `{name}`, and it is not known whether a `with` binds that"),
+        );
+    }
+}
+
 pub(super) fn compare_modules(before: &Host, after: &Host, verdict: &mut HostVerdict) {
     let opaque = |host: &Host| -> Vec<Term> {
         let opaque = host

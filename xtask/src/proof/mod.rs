@@ -25,7 +25,7 @@ use crate::model::{Definition, Fleet, ForeignReads, Host, Resolved, Wrapper, pat
 use crate::options::OptionTable;
 use crate::problem::Span;
 use crate::syntax::hir::Name;
-use call::{compare_calls, compare_modules};
+use call::{compare_calls, compare_looked_up, compare_modules};
 use created::compare_created;
 pub use declarations::NOT_CERTAIN;
 use declarations::{compare_declarations, compare_inactive};
@@ -120,7 +120,7 @@ pub fn compare(before: &Fleet, after: &Fleet, table: &OptionTable<'_>) -> Vec<Ho
             _ => verdict(name, "the host is new"),
         })
         .collect();
-    foreign::spread(before, after, &mut verdicts);
+    foreign::spread(before, after, table, &mut verdicts);
     verdicts
 }
 
@@ -177,6 +177,7 @@ fn compare_hosts(
     }
     compare_calls(before, after, &mut verdict);
     compare_modules(before, after, &mut verdict);
+    compare_looked_up(before, after, &mut verdict);
     // Reads of no certain host are of every host.
     let read: Vec<&ForeignReads> = [before.name.as_str(), ""]
         .iter()

@@ -27,6 +27,9 @@ pub struct File {
     pub root: ExprId,
     /// What is wrong with it; empty for valid Nix.
     pub errors: Vec<SyntaxError>,
+    /// Names that locals stand for and that only a `with` can bind. Nix looks them up
+    /// when it comes to the `let`, whether or not the local is used.
+    pub looked_up: Vec<Name>,
     pub(super) exprs: Vec<(Expr, Range)>,
 }
 

@@ -26,10 +26,11 @@ pub(super) fn lower(root: &rnix::Root, text: Arc<str>) -> File {
         text,
         root: expr,
         errors: lowering.errors,
+        looked_up: Vec::new(),
         exprs: lowering.exprs,
     };
     if file.errors.is_empty() {
-        file.errors = names::unbound(&file);
+        (file.errors, file.looked_up) = names::look_up(&file);
     }
     unread::hide(&mut file, root);
     file
@@ -40,6 +41,7 @@ pub(super) fn broken(text: Arc<str>, errors: Vec<SyntaxError>) -> File {
         text,
         root: ExprId(0),
         errors,
+        looked_up: Vec::new(),
         exprs: vec![(Expr::Error, (0, 0))],
     }
 }

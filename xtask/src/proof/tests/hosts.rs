@@ -98,3 +98,31 @@ fn a_host_read_through_the_flake_that_was_handed_on_counts() {
     );
     assert_eq!(verdict("inherit self;", "{ self }: self.rev"), Equal);
 }
+
+/// One attribute of an option of attributes is merged with all of them: a definition
+/// beside it that fails fails what reads it.
+#[test]
+fn what_stands_beside_what_is_read_of_another_host_counts_where_it_may_fail() {
+    let side = |beside: &str| {
+        format!(
+            "#- /flake.nix\n{{ outputs = {{ self, nixpkgs }}: {{ nixosConfigurations = {{ a = nixpkgs.lib.nixosSystem {{ modules = [ ./a.nix ]; }}; b = nixpkgs.lib.nixosSystem {{ specialArgs = {{ inherit self; }}; modules = [ ./b.nix ]; }}; }}; }}; }}\n#- /a.nix\n{{ config, lib, ... }}: {{ services.forgejo.settings.server = {{ HTTP_PORT = 80; DOMAIN = {beside}; }}; }}\n#- /b.nix\n{{ self, ... }}: {{ networking.firewall.allowedTCPPorts = [ self.nixosConfigurations.a.config.services.forgejo.settings.server.HTTP_PORT ]; }}\n"
+        )
+    };
+    let verdict = |before: &str, after: &str| {
+        let table = OptionTable::embedded();
+        let cache = ParseCache::default();
+        let load = |beside: &str| Fleet::load(&tree(&side(beside)), &table, &cache);
+        let verdicts = compare(&load(before), &load(after), &table);
+        verdicts.iter().find(|it| it.host == "b").unwrap().judgement
+    };
+    assert_eq!(verdict("\"a\"", "\"b\""), Equal);
+    assert_ne!(verdict("\"a\"", "throw \"b\""), Equal);
+    assert_ne!(
+        verdict("config.time.timeZone", "config.networking.domain"),
+        Equal
+    );
+    assert_ne!(
+        verdict("\"a\"", "lib.mkIf config.networking.domain \"a\""),
+        Equal
+    );
+}

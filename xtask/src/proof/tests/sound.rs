@@ -150,3 +150,22 @@ fn hosts_that_read_another_are_as_uncertain_as_it_is() {
     let all = "builtins.attrNames self.nixosConfigurations == [ ]";
     assert_eq!(change(all, true, "other"), [Different, Equal]);
 }
+
+/// Nix looks the name up when it comes to the `let`, although nothing uses the local.
+#[test]
+fn an_unused_local_for_a_name_of_a_with_may_fail() {
+    let module = |local: &str| {
+        format!("#- /h.nix\n{{ lib, pkgs, ... }}: with lib; {{ time.timeZone = {local} \"UTC\"; }}")
+    };
+    for (before, after, equal) in [
+        ("", "let unused = nothingBindsThis; in", false),
+        ("", "let inherit nothingBindsThis; in", false),
+        ("", "let unused = pkgs; in", true),
+        ("", "let unused = map; in", true),
+        ("let unused = optional; in", "", true),
+        ("let a = optional; in", "let b = optional; in", true),
+    ] {
+        let verdict = judge(&module(before), &module(after));
+        assert_eq!(verdict.judgement == Equal, equal, "{before} / {after}");
+    }
+}

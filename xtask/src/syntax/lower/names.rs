@@ -33,16 +33,18 @@ const GLOBAL: [&str; 23] = [
     "true",
 ];
 
-/// The names of a file that nothing binds.
-pub(super) fn unbound(file: &File) -> Vec<SyntaxError> {
+/// The names of a file that nothing binds, and those that locals stand for and only a
+/// `with` can bind.
+pub(super) fn look_up(file: &File) -> (Vec<SyntaxError>, Vec<Name>) {
     let mut walk = Walk {
         file,
         scope: FxHashMap::default(),
         withs: 0,
         found: Vec::new(),
+        locals: Vec::new(),
     };
     walk.expr(file.root);
-    walk.found
+    (walk.found, walk.locals)
 }
 
 struct Walk<'f> {
@@ -52,20 +54,31 @@ struct Walk<'f> {
     /// How many `with` are around.
     withs: usize,
     found: Vec<SyntaxError>,
+    /// Names that locals stand for and only a `with` can bind.
+    locals: Vec<Name>,
 }
 
 impl<'f> Walk<'f> {
-    fn name(&mut self, name: &Name, range: Range) {
-        let bound = self.withs > 0
-            || self.scope.get(&**name).is_some_and(|count| *count > 0)
+    fn is_bound(&self, name: &Name) -> bool {
+        self.scope.get(&**name).is_some_and(|count| *count > 0)
             || name.starts_with("__")
-            || GLOBAL.contains(&&**name);
-        if !bound {
+            || GLOBAL.contains(&&**name)
+    }
+
+    fn name(&mut self, name: &Name, range: Range) {
+        if self.withs == 0 && !self.is_bound(name) {
             self.found.push(SyntaxError {
                 start: range.0,
                 end: range.1,
                 message: format!("nothing binds the name `{name}`"),
             });
+        }
+    }
+
+    /// A name that a binding of a `let` stands for.
+    fn local(&mut self, name: &Name, body: Option<ExprId>) {
+        if body.is_some() && self.withs > 0 && !self.is_bound(name) {
+            self.locals.push(name.clone());
         }
     }
 
@@ -160,6 +173,7 @@ impl<'f> Walk<'f> {
         for binding in &bindings.fixed {
             if binding.bound == Bound::Inherit {
                 self.name(&binding.name, binding.range);
+                self.local(&binding.name, body);
             }
         }
         let bound = if recursive {
@@ -171,7 +185,14 @@ impl<'f> Walk<'f> {
         self.inside(names, |walk| {
             for binding in &bindings.fixed {
                 match binding.bound {
-                    Bound::Expr(id) | Bound::InheritFrom(id) => walk.expr(id),
+                    Bound::Expr(id) | Bound::InheritFrom(id) => {
+                        if let (Bound::Expr(_), Expr::Var(name)) =
+                            (&binding.bound, walk.file.expr(id))
+                        {
+                            walk.local(name, body);
+                        }
+                        walk.expr(id);
+                    }
                     Bound::Inherit => {}
                 }
             }
