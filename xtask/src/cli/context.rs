@@ -133,7 +133,12 @@ impl Context {
     /// Ends a command that has not changed anything yet, if the user wants out.
     pub fn check_interrupted(&self) -> Result<(), Failure> {
         if self.cancel.is_cancelled() {
-            let problem = Problem::error("interrupted", "interrupted; nothing was changed");
+            let done = self.cancel.last_done();
+            let text = match &done {
+                Some(done) => format!("interrupted; {done}, and nothing after it"),
+                None => "interrupted; nothing was changed".to_owned(),
+            };
+            let problem = Problem::error("interrupted", text);
             return Err(problem.into());
         }
         Ok(())

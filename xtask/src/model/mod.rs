@@ -51,6 +51,7 @@ const CHUNK: (usize, usize) = (4, 128);
 const HOSTS: usize = 10_000;
 
 /// All hosts of a flake.
+#[derive(Debug)]
 pub struct Fleet {
     /// The hosts, sorted by name.
     pub hosts: Vec<Host>,
@@ -61,6 +62,7 @@ pub struct Fleet {
 }
 
 /// One host: an attribute of `nixosConfigurations`.
+#[derive(Debug)]
 pub struct Host {
     /// The attribute.
     pub name: String,

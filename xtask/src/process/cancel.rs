@@ -9,6 +9,8 @@ pub struct Cancel {
     asked: Arc<AtomicBool>,
     /// How many pieces of work are under way that may be left in the middle.
     harmless: Arc<Mutex<usize>>,
+    /// What was done last and stays.
+    stays: Arc<Mutex<Option<String>>>,
 }
 
 impl Cancel {
@@ -46,6 +48,17 @@ impl Cancel {
         self.asked.load(Ordering::SeqCst)
     }
 
+    /// Notes what is done and stays, whatever becomes of the rest.
+    pub fn stays(&self, what: &str) {
+        *self.stays.lock().unwrap_or_else(PoisonError::into_inner) = Some(what.to_owned());
+    }
+
+    /// What was done last and stays; nothing was changed if there is none.
+    pub fn last_done(&self) -> Option<String> {
+        let stays = self.stays.lock();
+        stays.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Does work that touches nothing outside of this process, so that it may be
     /// left in the middle: reading, planning, comparing.
     pub fn harmless<T>(&self, work: impl FnOnce() -> T) -> T {
@@ -73,6 +86,7 @@ impl Cancel {
         Self {
             asked: Arc::clone(&self.asked),
             harmless: Arc::default(),
+            stays: Arc::clone(&self.stays),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -119,6 +120,8 @@ pub struct MigratePlan {
     pub grouping: String,
     /// The judgement on every host.
     pub verdicts: Vec<HostVerdict>,
+    /// The fleet with the changes, as it was judged; of a plan that is migrated.
+    pub after: Option<Arc<Fleet>>,
 }
 
 impl MigratePlan {
@@ -138,6 +141,7 @@ impl MigratePlan {
             placement: None,
             grouping: String::new(),
             verdicts: Vec::new(),
+            after: None,
         }
     }
 
@@ -195,6 +199,7 @@ fn prove(
     plan.verdicts = proof::compare(fleet, &after, knowledge.table);
     let bad = |verdict: &&HostVerdict| verdict.judgement >= Judgement::Unknown;
     let Some(verdict) = plan.verdicts.iter().find(bad) else {
+        plan.after = Some(Arc::new(after));
         return plan;
     };
     let difference = verdict

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
@@ -86,7 +87,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         context.ui.problems(&problems, None);
     }
     let reader = Reader::new();
-    let fleet = reader.load_told(&snapshot.tree, context)?;
+    let fleet = Arc::new(reader.load_told(&snapshot.tree, context)?);
     let hosts = select(&fleet, &arguments.hosts)?;
     let names: Vec<String> = hosts.iter().map(|host| host.name.clone()).collect();
     let job = Job {
@@ -101,8 +102,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Outcome, F
         judge: OnceCell::new(),
     };
     match lock {
-        Some(lock) if arguments.commit => job.one_by_one(&names, snapshot.tree, fleet, &lock),
-        lock => job.all_at_once(&names, snapshot.tree, fleet, lock.as_ref()),
+        Some(lock) if arguments.commit => job.one_by_one(&names, snapshot.tree, &fleet, &lock),
+        lock => job.all_at_once(&names, snapshot.tree, &fleet, lock.as_ref()),
     }
 }
 
@@ -143,8 +144,8 @@ impl Job<'_> {
         &self,
         names: &[String],
         tree: &Tree,
-        fleet: Fleet,
-    ) -> Result<(Migration, Fleet), Failure> {
+        fleet: &Arc<Fleet>,
+    ) -> Result<(Migration, Arc<Fleet>), Failure> {
         let knowledge = Knowledge {
             table: &self.reader.table,
             taxonomy: &self.taxonomy,
@@ -165,15 +166,14 @@ impl Job<'_> {
                 accept_order_only: self.arguments.accept == Some(Accept::OrderOnly),
             };
             let (tree, fleet) = match &after {
-                None => (tree, &fleet),
+                None => (tree, fleet),
                 Some((tree, fleet)) => (tree, fleet),
             };
-            let plan = self.harmless(|| migrate_host(tree, fleet, &request, &knowledge));
+            let mut plan = self.harmless(|| migrate_host(tree, fleet, &request, &knowledge));
             task.advance(name);
-            if plan.outcome == migrate::Outcome::Migrated {
+            if let Some(fleet) = plan.after.take() {
+                let tree = tree.with(&plan.changes);
                 changes = edit::then(changes, plan.changes.clone());
-                let tree = tree.with(&changes);
-                let fleet = self.harmless(|| self.reader.load(&tree));
                 after = Some((tree, fleet));
             }
             plans.push(plan);
@@ -183,8 +183,8 @@ impl Job<'_> {
         let (after_tree, after) =
             after.map_or((None, None), |(tree, fleet)| (Some(tree), Some(fleet)));
         // One proof over everything, whatever the single plans have said.
-        let now = after.as_ref().unwrap_or(&fleet);
-        let verdicts = self.harmless(|| compare(&fleet, now, &self.reader.table));
+        let now = after.as_ref().unwrap_or(fleet);
+        let verdicts = self.harmless(|| compare(fleet, now, &self.reader.table));
         let after_tree = after_tree.unwrap_or_else(|| tree.clone());
         let names: Vec<String> = verdicts.iter().map(|it| it.host.clone()).collect();
         let judge = match changes.is_empty() {
@@ -203,7 +203,7 @@ impl Job<'_> {
             verdicts,
             derivations,
         };
-        Ok((migration, after.unwrap_or(fleet)))
+        Ok((migration, after.unwrap_or_else(|| Arc::clone(fleet))))
     }
 
     /// Says which of the features that were named, to be taken or left, no host has.
@@ -259,7 +259,7 @@ impl Job<'_> {
         &self,
         names: &[String],
         tree: Tree,
-        fleet: Fleet,
+        fleet: &Arc<Fleet>,
         lock: Option<&Lock>,
     ) -> Result<Outcome, Failure> {
         let (migration, _) = self.plan(names, &tree, fleet)?;
@@ -285,7 +285,7 @@ impl Job<'_> {
         &self,
         names: &[String],
         tree: Tree,
-        fleet: Fleet,
+        fleet: &Arc<Fleet>,
         lock: &Lock,
     ) -> Result<Outcome, Failure> {
         // Nothing is committed unless everything holds.
@@ -299,10 +299,10 @@ impl Job<'_> {
         if !whole.changes.is_empty() {
             self.confirm(&whole)?;
         }
-        let (mut tree, mut fleet) = (tree.clone(), self.reader.load(&tree));
+        let (mut tree, mut fleet) = (tree, Arc::clone(fleet));
         for name in names {
             let names = std::slice::from_ref(name);
-            let (migration, after) = self.plan(names, &tree, fleet)?;
+            let (migration, after) = self.plan(names, &tree, &fleet)?;
             fleet = after;
             tree = migration.after.clone();
             if migration.changes.is_empty() {
@@ -311,9 +311,9 @@ impl Job<'_> {
             let paths = self.write(&migration, names, lock)?;
             let commit = self.commit(&migration, &paths, lock)?;
             let short: String = commit.chars().take(12).collect();
-            self.context
-                .ui
-                .text(&format!("committed {name} as {short}"));
+            let text = format!("committed {name} as {short}");
+            self.context.cancel.stays(&text);
+            self.context.ui.text(&text);
         }
         show::document(&whole, false, self.context);
         Ok(Outcome::Done)
