@@ -344,6 +344,9 @@ fn boot(directory: &Path, network: &str) -> Child {
         .arg(directory.join("root"))
         .args(["--register=no", "--keep-unit", "-b", "--console=pipe"])
         .args(["--capability=CAP_NET_ADMIN", "--hostname=target"])
+        // Machines of one name share a directory of nspawn, which the first that ends
+        // removes.
+        .arg(format!("--machine={network}"))
         .arg(format!("--network-namespace-path=/run/netns/{network}"))
         .stdin(Stdio::null())
         .stdout(console.try_clone().unwrap())
@@ -400,7 +403,7 @@ impl Target {
 
     pub fn wait_until_up(&self) {
         let started = Instant::now();
-        while started.elapsed() < Duration::from_secs(60) {
+        while started.elapsed() < Duration::from_secs(180) {
             let state = self.inside("systemctl is-system-running").0;
             if ["running", "degraded"].contains(&state.trim()) {
                 return;

@@ -1,8 +1,19 @@
 //! Systems that are made where the flake is handed on: of nix-darwin, of home-manager,
 //! or of NixOS once more.
 
-use super::escapes::judged;
 use super::*;
+
+/// A module in a fleet of which all outputs are known, a file `x.nix` beside it, one
+/// that reads the flake, and what stands at `/m`.
+fn judged(module: &str, file: &str) -> Judgement {
+    let side = |content: &str| {
+        format!(
+            "#- /flake.nix\n{{ outputs = {{ self, nixpkgs, other }}@inputs: {{ packages.x86_64-linux.a = import ./m; nixosConfigurations.h = nixpkgs.lib.nixosSystem {{ specialArgs = {{ inherit self inputs; }}; modules = [ ./h.nix ]; }}; }}; }}\n#- /h.nix\n{{ self, inputs, config, lib, pkgs, ... }}: {module}\n#- /x.nix\n{file}\n#- /y.nix\n{{ self, ... }}: {{ a = \"${{self}}/m\"; }}\n#- /m\n{content}\n"
+        )
+    };
+    check(&side("1"), &side("1"), Equal);
+    judge(&side("1"), &side("2")).judgement
+}
 
 fn etc(value: &str) -> String {
     format!("{{ environment.etc.x.source = {value}; }}")
