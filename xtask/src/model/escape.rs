@@ -95,7 +95,7 @@ pub(super) fn of_host(eval: &mut Eval<'_>, host: &Host) -> (Vec<Escape>, bool) {
         walk.host(host);
         for at in 0..walk.files.len() {
             if let Some(term) = walk.files.get(at).cloned() {
-                let leads = walk.value(&term);
+                let leads = walk.file(&term);
                 walk.defined(&leads);
             }
         }
@@ -340,6 +340,18 @@ impl Walk<'_, '_> {
         let mut module = module.clone();
         (module.tree, module.inputs, module.anywhere) = (false, false, false);
         self.config.join(&module);
+    }
+
+    /// What a file leads to that others call with what they are handed.
+    fn file(&mut self, file: &Term) -> Leads {
+        let mut scope = Scope::default();
+        let mut body = file;
+        while let K::Lambda(param, inner) = body.kind() {
+            let given = self.all_handed();
+            scope = self.bind(param, given, &scope);
+            body = inner;
+        }
+        self.leads(body, &scope)
     }
 
     /// What a term of the host leads to.

@@ -1,7 +1,7 @@
 //! Calls: what functions do with the flake that they are given.
 
 use super::Walk;
-use super::functions::{Effect, arity, effect_of, name_of, reads_files};
+use super::functions::{Effect, arity, effect_of, name_of};
 use super::leads::Leads;
 use super::scope::Scope;
 use super::walk::CONFIG;
@@ -124,12 +124,12 @@ impl Walk<'_, '_> {
                 _ => Leads::set_of(returned),
             };
         }
-        self.result((effect, name), arguments, data, &plain, returned)
+        self.result(effect, arguments, data, &plain, returned)
     }
 
     fn result(
         &mut self,
-        (effect, name): (Effect, &str),
+        effect: Effect,
         arguments: &[Term],
         data: Leads,
         plain: &[Leads],
@@ -168,7 +168,6 @@ impl Walk<'_, '_> {
             // Texts of a list may be put together (`makeSearchPath`, `replaceStrings`).
             Effect::Library
                 if data.tree
-                    || data.anywhere && reads_files(name)
                     || returned.tree
                     || data.items.as_ref().is_some_and(|items| items.tree) =>
             {

@@ -195,19 +195,6 @@ fn is_library(function: &Term) -> bool {
     is_lib && !reads && !name.is_empty()
 }
 
-/// Whether a function of the library reads what stands at a place.
-pub(super) fn reads_files(name: &str) -> bool {
-    name.starts_with("read")
-        || name.starts_with("path")
-        || name.starts_with("import")
-        || name.starts_with("hash")
-        || name.starts_with("find")
-        || name.starts_with("list")
-        || name.starts_with("filter")
-        || name.contains("Path")
-        || name.contains("File")
-}
-
 /// Whether a function calls a file with what it is given.
 pub(super) fn hands_on(function: &Term) -> bool {
     matches!(effect_of(function), Effect::Builds | Effect::Imports)

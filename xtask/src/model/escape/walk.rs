@@ -239,7 +239,7 @@ impl Walk<'_, '_> {
 
     /// All that is handed on. What of it has a name is not copied: names may be handed
     /// on below themselves.
-    fn all_handed(&self) -> Leads {
+    pub(super) fn all_handed(&self) -> Leads {
         Leads {
             members: BTreeMap::new(),
             handed: !self.handed.is_none(),

@@ -8,7 +8,7 @@ use super::*;
 fn judged(module: &str, file: &str) -> Judgement {
     let side = |content: &str| {
         format!(
-            "#- /flake.nix\n{{ outputs = {{ self, nixpkgs, other }}@inputs: {{ packages.x86_64-linux.a = import ./m; nixosConfigurations.h = nixpkgs.lib.nixosSystem {{ specialArgs = {{ inherit self inputs; }}; modules = [ ./h.nix ]; }}; }}; }}\n#- /h.nix\n{{ self, inputs, config, lib, pkgs, ... }}: {module}\n#- /x.nix\n{file}\n#- /y.nix\n{{ self, ... }}: {{ a = \"${{self}}/m\"; }}\n#- /m\n{content}\n"
+            "#- /flake.nix\n{{ outputs = {{ self, nixpkgs, other }}@inputs: {{ packages.x86_64-linux.a = import ./m; nixosConfigurations.h = nixpkgs.lib.nixosSystem {{ specialArgs = {{ inherit self inputs; }}; modules = [ ./h.nix ]; }}; }}; }}\n#- /h.nix\n{{ self, inputs, config, lib, pkgs, ... }}: {module}\n#- /x.nix\n{file}\n#- /n/h.nix\n{file}\n#- /y.nix\n{{ self, ... }}: {{ a = \"${{self}}/m\"; }}\n#- /m\n{content}\n"
         )
     };
     check(&side("1"), &side("1"), Equal);
@@ -109,6 +109,9 @@ fn what_a_system_made_of_the_flake_reads_counts() {
         made(
             "let made = inputs.nixpkgs.lib.nixosSystem { modules = [ { my.deep.root = self; } ]; }; in inputs.nixpkgs.lib.concatStrings [ made.config.my.deep.root \"/m\" ]",
         ),
+        made(
+            "inputs.other.lib.darwinSystem { inputs.flake = self; modules = [ ({ inputs, ... }: { a = inputs.flake + \"/m\"; }) ]; }",
+        ),
     ] {
         if judged(&module, &file) == Equal {
             wrong.push(format!("{module} :: {file}"));
@@ -138,6 +141,57 @@ fn a_system_that_is_made_of_the_flake_is_no_read_of_all_of_it() {
         ),
     ] {
         if judged(&module, &file) != Equal {
+            wrong.push(format!("{module} :: {file}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Configurations and arguments that are handed on whole, and functions that are called
+/// more than once.
+#[test]
+fn what_is_handed_on_whole_is_read_too() {
+    let nested = |module: &str, file: &str| (module.to_owned(), file.to_owned());
+    let given = |file: &str| {
+        (
+            etc("pkgs.callPackage ./x.nix { inherit self; }"),
+            file.to_owned(),
+        )
+    };
+    let users = "{ my.root = self; home-manager.extraSpecialArgs.system = config; home-manager.users.a = ./x.nix; }";
+    let mut wrong = Vec::new();
+    for (module, file) in [
+        nested(
+            users,
+            "{ system, ... }: { home.file.a.source = \"${system.my.root}/m\"; }",
+        ),
+        nested(
+            users,
+            "{ system, lib, ... }: { home.file = lib.mapAttrs (_: all: { source = all.root + \"/m\"; }) system; }",
+        ),
+        nested(
+            users,
+            "{ system, name, ... }: { home.file.a.source = system.${name}.root + \"/m\"; }",
+        ),
+        nested(
+            &etc("import (./n + \"/${config.networking.hostName}.nix\") self"),
+            "s: s + \"/m\"",
+        ),
+        given("args: map (it: it + \"/m\") (builtins.attrValues args)"),
+        given("args: builtins.mapAttrs (_: it: it + \"/m\") args"),
+        given(
+            "{ self }: let f = x: x.a + \"/m\"; in [ (f { a = \"q\"; b = self; }) (f { a = self; }) ]",
+        ),
+        given("{ self }: let f = x: map (y: x + \"/m\") [ 1 ]; in [ (f \"q\") (f self) ]"),
+        given(
+            "{ self }: let f = x: y: map (z: x.a + \"/m\") [ y ]; in [ (f { a = \"q\"; b = self; } 1) (f { a = self; } 2) ]",
+        ),
+        nested(
+            &etc("pkgs.callPackage ./x.nix { own = { a.b.c.d.e.f.g.h.i.j.k.l = self; }; }"),
+            "{ own }: own.a.b.c.d.e.f.g.h.i.j.k.l + \"/m\"",
+        ),
+    ] {
+        if judged(&module, &file) == Equal {
             wrong.push(format!("{module} :: {file}"));
         }
     }
