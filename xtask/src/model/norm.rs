@@ -104,8 +104,10 @@ impl Eval<'_> {
                 if hands_config_on(&term) {
                     // What the callee reads of `config` has to be seen.
                     let callee = self.delay(unit, *function, env);
-                    if let Value::Lambda(closure) = self.force(callee) {
-                        let argument = self.delay(unit, *argument, env);
+                    let argument = self.delay(unit, *argument, env);
+                    if let Value::Lambda(closure) = self.force(callee)
+                        && self.refuses(&closure, argument).is_none()
+                    {
                         let inner = self.parameters(&closure, argument);
                         return self.norm(closure.unit, closure.body, inner);
                     }

@@ -8,7 +8,7 @@ use super::Eval;
 use crate::model::flake::frameworks::import_tree;
 use crate::model::prims;
 use crate::model::value::{Attribute, Closure, Code, Env, Role, Scope, Set, Thunk, Unit, Value};
-use crate::syntax::hir::{Bindings, Bound, Name, Param};
+use crate::syntax::hir::{Bindings, Bound, ExprId, Name, Param};
 
 impl Eval<'_> {
     /// A scope with recursive bindings.
@@ -90,6 +90,9 @@ impl Eval<'_> {
     pub(in crate::model) fn apply(&mut self, function: Thunk, argument: Thunk) -> Value {
         match self.force(function) {
             Value::Lambda(closure) => {
+                if let Some(why) = self.refuses(&closure, argument) {
+                    return Value::unknown(&why);
+                }
                 let env = self.parameters(&closure, argument);
                 self.eval_deeper(closure.unit, closure.body, env)
             }
@@ -114,6 +117,36 @@ impl Eval<'_> {
             },
             _ => Value::unknown("something that is no function is called"),
         }
+    }
+
+    /// Why Nix refuses to call a function with this, where that is known.
+    pub(in crate::model) fn refuses(
+        &mut self,
+        closure: &Closure,
+        argument: Thunk,
+    ) -> Option<String> {
+        let Param::Set {
+            formals, ellipsis, ..
+        } = &closure.param
+        else {
+            return None;
+        };
+        let Value::Set(set) = self.force(argument) else {
+            return None;
+        };
+        let taken = |name: &Name| formals.iter().any(|(formal, _)| formal == name);
+        if !ellipsis && let Some(name) = set.fixed.keys().find(|name| !taken(name)) {
+            return Some(format!(
+                "a function is called with `{name}`, which it does not take"
+            ));
+        }
+        let missing = |(name, default): &&(Name, Option<ExprId>)| {
+            default.is_none() && !set.fixed.contains_key(name)
+        };
+        let (name, _) = formals.iter().find(missing)?;
+        set.dynamic
+            .is_empty()
+            .then(|| format!("a function is called without `{name}`"))
     }
 
     /// The scope of a function's body.

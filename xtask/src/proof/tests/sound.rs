@@ -169,3 +169,46 @@ fn an_unused_local_for_a_name_of_a_with_may_fail() {
         assert_eq!(verdict.judgement == Equal, equal, "{before} / {after}");
     }
 }
+
+/// Nix refuses a function what it does not take, and what it takes and is not given.
+#[test]
+fn a_function_that_refuses_its_arguments_is_not_called() {
+    let host = |module: &str, file: &str| format!("#- /h.nix\n{module}\n#- /x.nix\n{file}\n");
+    let import = "{ lib, ... }: { imports = [ (import ./x.nix { a = \"1\"; b = \"2\"; }) ]; }";
+    let whole = "{ lib, ... }@args: { imports = [ (import ./x.nix args) ]; }";
+    let value = "{ lib, config, ... }: { time.timeZone = import ./x.nix { inherit lib config; }; }";
+    let within = "{ lib, ... }: { services.nginx = import ./x.nix { a = \"1\"; b = \"2\"; }; }";
+    let body = "{ networking.domain = \"k\"; }";
+    for (module, before, after, body) in [
+        (import, "{ a, ... }:", "{ a }:", body),
+        (import, "{ a, b }:", "{ a, b, c }:", body),
+        (import, "{ a, b }: { ... }:", "{ a }: { ... }:", body),
+        (
+            import,
+            "{ a, b, ... }: { ... }:",
+            "{ a, b, c, ... }: { ... }:",
+            body,
+        ),
+        (whole, "{ lib, ... }:", "{ lib }:", body),
+        (whole, "{ lib, ... }:", "{ lib, pkgs, ... }:", body),
+        (value, "{ lib, ... }:", "{ lib }:", "\"UTC\""),
+        (
+            value,
+            "{ lib, config }:",
+            "{ lib, config, pkgs }:",
+            "\"UTC\"",
+        ),
+        (within, "{ a, ... }:", "{ a }:", "{ enable = true; }"),
+    ] {
+        let side = |function: &str| host(module, &format!("{function} {body}"));
+        let verdict = judge(&side(before), &side(after));
+        assert_ne!(verdict.judgement, Equal, "{module}: {before} / {after}");
+        let same = judge(&side(before), &side(&format!("{before} # the same\n")));
+        assert_eq!(same.judgement, Equal, "{module}: {before}");
+    }
+    let defaults = judge(
+        &host(import, &format!("{{ a, b }}: {body}")),
+        &host(import, &format!("{{ a, b, c ? 1 }}: {body}")),
+    );
+    assert_eq!(defaults.judgement, Equal);
+}
