@@ -1,11 +1,12 @@
 //! The parameters around a term.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::rc::Rc;
 
-use rustc_hash::FxBuildHasher;
-
 use super::leads::Leads;
+
+/// Two scopes of one mark are taken for the same: it has to be a good hash.
+type Marks = BuildHasherDefault<DefaultHasher>;
 
 /// The parameters around a term.
 #[derive(Clone, Default)]
@@ -35,7 +36,7 @@ impl Scope {
 
     fn with_frame(&self, leads: Leads, is_function: bool) -> Self {
         let mark = match is_function || !leads.is_none() {
-            true => FxBuildHasher.hash_one((is_function, &leads)) | 1,
+            true => Marks::default().hash_one((is_function, &leads)) | 1,
             false => 0,
         };
         Self {
@@ -76,7 +77,7 @@ impl Scope {
         for depth in 0..count {
             let Some(inner) = frame else { break };
             if inner.mark != 0 {
-                all = FxBuildHasher.hash_one((all, depth, inner.mark)) | 1;
+                all = Marks::default().hash_one((all, depth, inner.mark)) | 1;
             }
             frame = inner.outer.as_ref();
         }

@@ -28,11 +28,24 @@ fn made(system: &str) -> (String, String) {
     )
 }
 
+/// Modules with the file beside them, and what their judgement has to be.
+#[track_caller]
+fn none_is_wrong(
+    cases: impl IntoIterator<Item = (String, String)>,
+    right: impl Fn(Judgement) -> bool,
+) {
+    let wrong: Vec<String> = cases
+        .into_iter()
+        .filter(|(module, file)| !right(judged(module, file)))
+        .map(|(module, file)| format!("{module} :: {file}"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn what_a_system_made_of_the_flake_reads_counts() {
     let nested = |module: &str, file: &str| (module.to_owned(), file.to_owned());
-    let mut wrong = Vec::new();
-    for (module, file) in [
+    let cases = [
         made(
             "inputs.other.lib.darwinSystem { specialArgs = { inherit self; }; modules = [ ({ self, ... }: { a = self + \"/m\"; }) ]; }",
         ),
@@ -112,18 +125,13 @@ fn what_a_system_made_of_the_flake_reads_counts() {
         made(
             "inputs.other.lib.darwinSystem { inputs.flake = self; modules = [ ({ inputs, ... }: { a = inputs.flake + \"/m\"; }) ]; }",
         ),
-    ] {
-        if judged(&module, &file) == Equal {
-            wrong.push(format!("{module} :: {file}"));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    ];
+    none_is_wrong(cases, |judgement| judgement != Equal);
 }
 
 #[test]
 fn a_system_that_is_made_of_the_flake_is_no_read_of_all_of_it() {
-    let mut wrong = Vec::new();
-    for (module, file) in [
+    let cases = [
         made(
             "inputs.other.lib.darwinSystem { specialArgs = { inherit self inputs; }; modules = [ ({ self, ... }: { a = self.rev; }) ]; }",
         ),
@@ -139,12 +147,8 @@ fn a_system_that_is_made_of_the_flake_is_no_read_of_all_of_it() {
         made(
             "builtins.attrNames (inputs.nixpkgs.lib.evalModules { specialArgs = { inherit inputs; }; modules = [ { a = 1; } ]; }).config",
         ),
-    ] {
-        if judged(&module, &file) != Equal {
-            wrong.push(format!("{module} :: {file}"));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    ];
+    none_is_wrong(cases, |judgement| judgement == Equal);
 }
 
 /// Configurations and arguments that are handed on whole, and functions that are called
@@ -159,8 +163,7 @@ fn what_is_handed_on_whole_is_read_too() {
         )
     };
     let users = "{ my.root = self; home-manager.extraSpecialArgs.system = config; home-manager.users.a = ./x.nix; }";
-    let mut wrong = Vec::new();
-    for (module, file) in [
+    let cases = [
         nested(
             users,
             "{ system, ... }: { home.file.a.source = \"${system.my.root}/m\"; }",
@@ -190,10 +193,6 @@ fn what_is_handed_on_whole_is_read_too() {
             &etc("pkgs.callPackage ./x.nix { own = { a.b.c.d.e.f.g.h.i.j.k.l = self; }; }"),
             "{ own }: own.a.b.c.d.e.f.g.h.i.j.k.l + \"/m\"",
         ),
-    ] {
-        if judged(&module, &file) == Equal {
-            wrong.push(format!("{module} :: {file}"));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    ];
+    none_is_wrong(cases, |judgement| judgement != Equal);
 }
