@@ -11,6 +11,7 @@
 
 mod calls;
 mod functions;
+mod host;
 mod leads;
 mod mentions;
 mod scope;
@@ -23,14 +24,13 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::eval::{Eval, Member};
 use super::resolve::{given_host, terms_inside};
-use super::term::{Digest, Key, Term, TermKind as K};
+use super::term::{Digest, Term, TermKind as K};
 use super::value::{Thunk, Value};
-use super::{Definition, Host, Wrapper, terms_of_host};
+use super::{Host, terms_of_host};
 use crate::problem::Span;
 use crate::syntax::hir::Name;
 use crate::tree::TreePath;
 use leads::Leads;
-use scope::Scope;
 
 /// Rounds until what is handed on no longer grows; what grows longer than that
 /// reads everything.
@@ -75,6 +75,9 @@ pub(super) fn of_host(eval: &mut Eval<'_>, host: &Host) -> (Vec<Escape>, bool) {
         reads: BTreeMap::new(),
         hosts: false,
         files: Vec::new(),
+        results: Leads::default(),
+        unread: false,
+        outside: false,
         seen: FxHashSet::default(),
         outputs: BTreeMap::new(),
         leads_of_outputs: BTreeMap::new(),
@@ -95,9 +98,16 @@ pub(super) fn of_host(eval: &mut Eval<'_>, host: &Host) -> (Vec<Escape>, bool) {
         walk.host(host);
         for at in 0..walk.files.len() {
             if let Some(term) = walk.files.get(at).cloned() {
+                walk.outside = true;
                 let leads = walk.file(&term);
+                walk.outside = false;
                 walk.defined(&leads);
+                walk.results.join(&leads);
             }
+        }
+        // Nix may read what we could not.
+        if walk.unread && !(walk.handed.is_none() && walk.config.is_none()) {
+            walk.read_all();
         }
         if before == (walk.handed.clone(), walk.config.clone(), walk.files.len()) {
             break;
@@ -167,6 +177,13 @@ struct Walk<'e, 't> {
     hosts: bool,
     /// Files that are known by their place only, and outputs: what others call.
     files: Vec<Term>,
+    /// What those lead to.
+    results: Leads,
+    /// A file among them cannot be read.
+    unread: bool,
+    /// What is looked into is no term of the host: reads of other hosts are known of
+    /// those only.
+    outside: bool,
     /// Terms that were looked through for such files, and the places of these.
     seen: FxHashSet<Digest>,
     /// Outputs of the flake that are read; none where there is no such output.
@@ -182,7 +199,7 @@ struct Walk<'e, 't> {
     /// Whether functions with these bodies are given sets of arguments.
     arguments: FxHashMap<Digest, bool>,
     /// What terms lead to, by what the parameters are that they name.
-    known: FxHashMap<(Digest, u64), Leads>,
+    known: FxHashMap<(Digest, u64, bool), Leads>,
 }
 
 impl Walk<'_, '_> {
@@ -220,7 +237,9 @@ impl Walk<'_, '_> {
         // An output that leads back to itself gives nothing more.
         self.leads_of_outputs.insert(name.clone(), Leads::default());
         let term = self.outputs.get(name).cloned().flatten();
+        let outside = std::mem::replace(&mut self.outside, true);
         let leads = term.map(|term| self.value(&term)).unwrap_or_default();
+        self.outside = outside;
         self.leads_of_outputs.insert(name.clone(), leads.clone());
         leads
     }
@@ -259,7 +278,8 @@ impl Walk<'_, '_> {
                 continue;
             }
             term.children(&mut |child| stack.push(child.clone()));
-            let (K::Path(place, _) | K::PathInterp(place, ..)) = term.kind() else {
+            let (K::Path(place, _) | K::PathInterp(place, ..) | K::Place(place, ..)) = term.kind()
+            else {
                 continue;
             };
             // All of the tree counts there.
@@ -275,8 +295,11 @@ impl Walk<'_, '_> {
                     return self.read_all();
                 }
                 let files = self.eval.files;
+                let mut unread = false;
                 let make = || {
                     let file = files.file(&path).ok()?;
+                    // What is no Nix at all nobody evaluates.
+                    unread = file.errors.iter().any(|error| error.is_limit);
                     let thunk = file.errors.is_empty().then(|| self.eval.import(&path));
                     Some(self.eval.term(thunk?.ok()?))
                 };
@@ -284,78 +307,8 @@ impl Walk<'_, '_> {
                     stack.push(term.clone());
                     self.files.push(term);
                 }
+                self.unread |= unread;
             }
         }
-    }
-
-    fn host(&mut self, host: &Host) {
-        for (name, term) in &host.arguments {
-            let leads = self.value(term);
-            match name.strip_prefix("specialArgs.") {
-                Some(name) => self.handed.put(&[Key::Name(Name::from(name))], leads),
-                None => self.handed.join(&leads),
-            }
-        }
-        for module in &host.modules {
-            if let super::Origin::Opaque(term, _) = &module.origin {
-                self.value(term);
-            }
-        }
-        for declaration in &host.declarations {
-            self.place.clone_from(&declaration.span);
-            self.value(&declaration.effect);
-            if let Some(default) = &declaration.default {
-                let leads = self.value(default);
-                let path: Vec<Key> = declaration.path.iter().cloned().map(Key::Name).collect();
-                self.config.put(&path, leads);
-            }
-        }
-        for definition in &host.definitions {
-            self.definition(definition);
-        }
-        self.place = None;
-        let mut given = Leads::default();
-        self.config.arguments(&mut given);
-        self.handed.join(&given);
-    }
-
-    fn definition(&mut self, definition: &Definition) {
-        self.place.clone_from(&definition.span);
-        for key in &definition.path {
-            if let Key::Term(term) = key {
-                self.value(term);
-            }
-        }
-        for (_, wrapper) in &definition.wrappers {
-            if let Wrapper::If(condition) = wrapper {
-                self.value(condition);
-            }
-        }
-        let leads = self.value(&definition.value);
-        self.config.put(&definition.path, leads);
-    }
-
-    /// What a module defines of which it is not known where it counts.
-    fn defined(&mut self, module: &Leads) {
-        let mut module = module.clone();
-        (module.tree, module.inputs, module.anywhere) = (false, false, false);
-        self.config.join(&module);
-    }
-
-    /// What a file leads to that others call with what they are handed.
-    fn file(&mut self, file: &Term) -> Leads {
-        let mut scope = Scope::default();
-        let mut body = file;
-        while let K::Lambda(param, inner) = body.kind() {
-            let given = self.all_handed();
-            scope = self.bind(param, given, &scope);
-            body = inner;
-        }
-        self.leads(body, &scope)
-    }
-
-    /// What a term of the host leads to.
-    fn value(&mut self, term: &Term) -> Leads {
-        self.leads(term, &Scope::default())
     }
 }

@@ -8,6 +8,7 @@
 mod certain;
 mod reads;
 mod restrictions;
+mod slice;
 mod substitute;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -17,9 +18,10 @@ use super::term::{Key, Term};
 use super::{Declaration, Definition, Host, Wrapper};
 use crate::syntax::hir::Name;
 use certain::{candidates, certain_value};
-pub use reads::{ForeignReads, foreign_reads, read_of, terms_of_host};
+pub use reads::{ForeignReads, foreign_reads, terms_of_host};
 use reads::{Reads, outside_terms, read_by, read_paths};
 pub(super) use reads::{given_host, terms_inside};
+pub use slice::Slice;
 use substitute::substitute;
 
 /// Rounds of replacing until nothing changes; features that read features.
@@ -163,7 +165,7 @@ fn fixed_parts(definitions: &[Definition]) -> PathIndex {
 }
 
 /// All that a definition consists of beside its fixed names.
-fn terms_of(definition: &Definition) -> impl Iterator<Item = &Term> {
+pub fn terms_of(definition: &Definition) -> impl Iterator<Item = &Term> {
     let keys = definition.path.iter().filter_map(|key| match key {
         Key::Term(term) => Some(term),
         Key::Name(_) => None,

@@ -5,8 +5,8 @@ use rustc_hash::FxHashMap;
 
 use super::{HostVerdict, Judgement};
 use crate::model::term::{Key, Term, TermKind as K};
-use crate::model::{Definition, Fleet, Host, Wrapper, foreign_reads, read_of};
-use crate::options::{OptionTable, PathKind, View};
+use crate::model::{Definition, Fleet, Host, Slice, Wrapper, foreign_reads, terms_of};
+use crate::options::{OptionTable, OptionType, PathKind, View};
 use crate::syntax::hir::Name;
 
 /// Carries differences on to the hosts that read them.
@@ -65,44 +65,142 @@ fn reaches(
     let [Some(before), Some(after)] = sides else {
         return true;
     };
+    let hosts = [before, after];
+    let everywhere = |it: &super::Difference| fails_all(hosts, view, &it.path);
+    if verdict.differences.iter().any(everywhere) {
+        return true;
+    }
     let mut paths = vec![path.to_vec()];
     let mut at = 0;
     while let Some(path) = paths.get(at).cloned() {
         at += 1;
-        let touched = |difference: &super::Difference| {
-            difference.path.is_empty() || overlaps(&difference.path, &path)
+        let touched = |it: &super::Difference| {
+            overlaps(&it.path, &path) || undeclared_beside(hosts, view, &it.path, &path)
         };
         if path.is_empty() || verdict.differences.iter().any(touched) {
             return true;
         }
         let mut known = false;
-        for host in [before, after] {
+        let mut slice = Slice::default();
+        for host in hosts {
             for beside in forced_with(host, view, &path) {
                 if !paths.contains(&beside) {
                     paths.push(beside);
                 }
             }
-            let declared = |host: &Host| {
-                let mut all = host.declarations.iter();
-                all.any(|it| it.path.iter().zip(&path).all(|(a, b)| a == b))
-            };
-            known |= declared(host);
-            let own = |it: &&Definition| overlaps(&it.path, &path);
-            for definition in host.definitions.iter().filter(own) {
-                known = true;
-                for read in read_of(definition) {
-                    if !paths.contains(&read) {
-                        paths.push(read);
-                    }
+            for declaration in &host.declarations {
+                if declaration.path.iter().zip(&path).all(|(a, b)| a == b) {
+                    known = true;
+                    slice.add(&declaration.effect);
+                    declaration.default.iter().for_each(|it| slice.add(it));
                 }
+            }
+            for definition in host
+                .definitions
+                .iter()
+                .filter(|it| overlaps(&it.path, &path))
+            {
+                known = true;
+                terms_of(definition).for_each(|it| slice.add(it));
             }
         }
         // What NixOS makes of the rest of the configuration may depend on any of it.
-        if !known {
+        if !known || adds_to(hosts, view, &path) {
             return true;
+        }
+        if slice.packages && names_any(verdict, |name| name == "nixpkgs") {
+            return true;
+        }
+        if slice.arguments {
+            if names_any(verdict, is_of_arguments) {
+                return true;
+            }
+            let of_arguments =
+                |it: &&Definition| it.path.iter().any(|key| named(key, is_of_arguments));
+            for host in hosts {
+                let definitions = host.definitions.iter().filter(of_arguments);
+                definitions.flat_map(terms_of).for_each(|it| slice.add(it));
+            }
+        }
+        for read in slice.paths {
+            if !paths.contains(&read) {
+                paths.push(read);
+            }
         }
     }
     false
+}
+
+fn named(key: &Key, is: fn(&str) -> bool) -> bool {
+    matches!(key, Key::Name(name) if is(name))
+}
+
+fn names_any(verdict: &HostVerdict, is: fn(&str) -> bool) -> bool {
+    let mut differences = verdict.differences.iter();
+    differences.any(|it| it.path.iter().any(|key| named(key, is)))
+}
+
+/// `_module.args`, `extraSpecialArgs`: what is below them are arguments of modules.
+fn is_of_arguments(name: &str) -> bool {
+    name.to_ascii_lowercase().ends_with("args")
+}
+
+/// The fixed names that a path begins with.
+fn fixed(path: &[Key]) -> Vec<&str> {
+    path.iter()
+        .map_while(|key| match key {
+            Key::Name(name) => Some(&**name),
+            Key::Term(_) => None,
+        })
+        .collect()
+}
+
+/// Whether what is defined at a path counts for everything that is read of the host:
+/// whatever is read, all namespaces are looked into for what no option is.
+fn fails_all(hosts: [&Host; 2], view: View<'_, '_>, path: &[Key]) -> bool {
+    let names = fixed(path);
+    hosts.iter().any(|host| match host.path_kind(view, &names) {
+        PathKind::Namespace => true,
+        PathKind::Unknown => {
+            let of_nixpkgs = |first| view.lookup(&[first]) == PathKind::Namespace;
+            names.first().is_none_or(|first| of_nixpkgs(*first))
+        }
+        _ => false,
+    })
+}
+
+/// Whether what is defined at a path is no option of the submodule that is read.
+fn undeclared_beside(
+    hosts: [&Host; 2],
+    view: View<'_, '_>,
+    defined: &[Key],
+    read: &[Name],
+) -> bool {
+    let names = fixed(defined);
+    hosts.iter().any(|host| match host.path_kind(view, &names) {
+        PathKind::Inside {
+            option,
+            submodules: 1..,
+            element: OptionType::Unknown,
+        } => defined.get(..option).is_some_and(|it| overlaps(it, read)),
+        _ => false,
+    })
+}
+
+/// Whether modules of nixpkgs may add to what is read there.
+fn adds_to(hosts: [&Host; 2], view: View<'_, '_>, path: &[Name]) -> bool {
+    let names: Vec<&str> = path.iter().map(|name| &**name).collect();
+    hosts.iter().any(|host| {
+        let kind = host.path_kind(view, &names);
+        let adds = kind.value_type().is_some_and(|kind| {
+            kind.is_ordered_list() || kind.merges_per_attribute() || *kind == OptionType::Attrs
+        });
+        let own = host
+            .declarations
+            .iter()
+            .any(|it| it.path.iter().zip(path).all(|(a, b)| a == b));
+        adds && !own && view.defined_by_nixpkgs(path)
+    })
 }
 
 /// Paths of what is evaluated, as far as to see what it is, when a path is read: to

@@ -12,6 +12,7 @@ mod places;
 mod reads;
 mod sound;
 mod types;
+mod ways;
 
 use super::*;
 use crate::model::ParseCache;

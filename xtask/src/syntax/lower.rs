@@ -68,6 +68,7 @@ impl Lowering {
             start: range.0,
             end: range.1,
             message,
+            is_limit: false,
         });
     }
 

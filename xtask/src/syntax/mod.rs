@@ -23,6 +23,8 @@ pub struct SyntaxError {
     pub end: u32,
     /// One sentence without a full stop.
     pub message: String,
+    /// It is a limit of this parser: Nix may read the text.
+    pub is_limit: bool,
 }
 
 /// Parses a text into its lossless tree. The errors are empty for valid Nix.
@@ -61,6 +63,7 @@ pub fn lower(text: Arc<str>) -> hir::File {
                 start: 0,
                 end: 0,
                 message,
+                is_limit: true,
             }],
         );
     }
@@ -82,6 +85,7 @@ fn too_deep(text: &str) -> (rnix::Root, Vec<SyntaxError>) {
         start: 0,
         end: u32::try_from(text.len()).unwrap_or(u32::MAX),
         message: format!("nested more than {MAX_DEPTH} levels deep"),
+        is_limit: true,
     };
     (rnix::Root::parse("").tree(), vec![error])
 }
@@ -149,12 +153,14 @@ fn convert_error(error: &rnix::ParseError, length: u32) -> SyntaxError {
             last,
             format!("the file ends too soon, expected {}", any_of(wanted)),
         ),
+        E::RecursionLimitExceeded => (last, "nested too deeply to be read".to_owned()),
         other => (last, other.to_string()),
     };
     SyntaxError {
         start,
         end,
         message,
+        is_limit: matches!(error, E::RecursionLimitExceeded),
     }
 }
 

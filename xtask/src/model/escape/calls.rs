@@ -59,6 +59,15 @@ impl Walk<'_, '_> {
         arguments: &[Term],
         scope: &Scope,
     ) -> Leads {
+        if let K::Set(fixed, _) = head.kind()
+            && let Some((_, functor)) = fixed.iter().find(|(name, _)| &**name == "__functor")
+        {
+            let mut given = self.leads(head, scope_of_head);
+            for argument in arguments {
+                given.join(&self.leads(argument, scope));
+            }
+            return self.callback(functor, 2, &given, scope_of_head);
+        }
         let name = name_of(head).unwrap_or_default();
         let effect = match head.kind() {
             // Called with all that it is given at any depth already.
@@ -96,6 +105,14 @@ impl Walk<'_, '_> {
             if matches!(argument.kind(), K::Lambda(..)) {
                 let arity = arity(name);
                 returned.join(&self.callback(argument, arity, &given, scope));
+                // What it returns it may be given, as by `fix`.
+                if effect == Effect::Library && !returned.is_none() {
+                    let again = given.clone().or(&returned);
+                    returned.join(&self.callback(argument, arity, &again, scope));
+                    if name.starts_with("makeScope") {
+                        self.handed.join(&returned);
+                    }
+                }
             }
         }
         if matches!(effect, Effect::Maps | Effect::Filters | Effect::Joins)
@@ -124,12 +141,13 @@ impl Walk<'_, '_> {
                 _ => Leads::set_of(returned),
             };
         }
-        self.result(effect, arguments, data, &plain, returned)
+        self.result(effect, name, arguments, data, &plain, returned)
     }
 
     fn result(
         &mut self,
         effect: Effect,
+        name: &str,
         arguments: &[Term],
         data: Leads,
         plain: &[Leads],
@@ -200,15 +218,27 @@ impl Walk<'_, '_> {
                 if holds && !separated {
                     self.read_all();
                 }
-                Leads::default()
+                // Of one text that is the text itself.
+                Leads {
+                    tree: holds,
+                    ..Leads::default()
+                }
             }
             Effect::Builds => {
+                let is_derivation = name == "mkDerivation"
+                    || name.starts_with("build")
+                    || name.starts_with("runCommand");
+                // What a derivation is given it has; a file gives back anything.
+                let mut has = self.results.clone().or(&returned);
                 for leads in plain {
                     let mut named = leads.clone();
                     (named.tree, named.items) = (false, None);
                     self.handed.join(&named);
+                    if is_derivation {
+                        has.join(&named);
+                    }
                 }
-                Leads::default()
+                has
             }
             Effect::Imports => {
                 let (file, given) = match plain.split_first() {
@@ -218,10 +248,17 @@ impl Walk<'_, '_> {
                 if file {
                     self.read_all();
                 }
+                let mut result = self.results.clone();
                 for leads in given {
+                    let mut named = Leads::default();
+                    leads.arguments(&mut named);
+                    self.handed.join(&named);
                     self.handed.join(leads);
+                    self.defined(&leads.member("modules").elements());
+                    self.defined(&leads.member("configuration"));
+                    result.join(&leads.member("overlays").elements());
                 }
-                Leads::default()
+                result
             }
             Effect::Unknown => {
                 self.read_all();

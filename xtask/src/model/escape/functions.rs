@@ -123,7 +123,7 @@ fn effect(name: &str) -> Effect {
         | "runCommandCC" | "runCommandLocal" | "substituteAll" | "symlinkJoin" | "newScope"
         | "generate" => Effect::Builds,
         "attrByPath" | "getAttr" | "getAttrFromPath" => Effect::Digs,
-        "import" => Effect::Imports,
+        "import" | "importApply" => Effect::Imports,
         _ if name.starts_with("write") || name.starts_with("build") => Effect::Builds,
         _ => Effect::Unknown,
     }
@@ -158,9 +158,22 @@ pub(super) fn effect_of(function: &Term) -> Effect {
         return Effect::Makes;
     }
     let effect = name_of(function).map_or(Effect::Unknown, effect);
+    if reads_files(function) {
+        return Effect::Unknown;
+    }
     match effect {
         Effect::Unknown if is_library(function) => Effect::Library,
         effect => effect,
+    }
+}
+
+/// Whether a function is of a part of nixpkgs' library that reads files.
+fn reads_files(function: &Term) -> bool {
+    let reads = |key: &Key| matches!(key, Key::Name(name) if matches!(&**name, "fileset" | "filesystem" | "sources"));
+    match function.kind() {
+        K::Select(_, keys, None) => keys.iter().any(reads),
+        K::Apply(function, _) => reads_files(function),
+        _ => false,
     }
 }
 
@@ -172,9 +185,7 @@ fn is_library(function: &Term) -> bool {
         || name.starts_with("fetch")
         || matches!(
             name,
-            "fileset"
-                | "filesystem"
-                | "fromSource"
+            "fromSource"
                 | "getFlake"
                 | "packagesFromDirectoryRecursive"
                 | "path"
@@ -188,7 +199,13 @@ fn is_library(function: &Term) -> bool {
             let of_lib = matches!(base.kind(), K::Arg(name) | K::Bound(_, name) if &**name == "lib")
                 || matches!(base.kind(), K::Global(_));
             let below = matches!(keys.first(), Some(Key::Name(name)) if &**name == "lib");
-            of_lib || below && matches!(base.kind(), K::Arg(_) | K::Bound(..) | K::Input(_))
+            let of_packages = match base.kind() {
+                K::Arg(name) | K::Bound(_, name) | K::Input(name) => {
+                    name.contains("pkgs") || matches!(&**name, "final" | "prev" | "self" | "super")
+                }
+                _ => false,
+            };
+            of_lib || below && of_packages
         }
         _ => false,
     };

@@ -167,6 +167,21 @@ impl Leads {
         found
     }
 
+    /// Of declarations: what the options are by default, or made of what they are.
+    pub fn defaults(&self) -> Self {
+        let mut all = Self::default();
+        for (name, leads) in &self.members {
+            match &**name {
+                "default" | "apply" => all.join(leads),
+                _ => all.put(&[Key::Name(name.clone())], leads.defaults()),
+            }
+        }
+        if let Some(each) = &self.each {
+            all.join(&Self::set_of(each.defaults()));
+        }
+        all
+    }
+
     /// The attributes of a name at any depth.
     pub fn named(&self, name: &str) -> Self {
         let mut found = self.member(name);

@@ -40,9 +40,14 @@ impl Walk<'_, '_> {
                     }
                     match key {
                         _ if at == 0 => {}
-                        Key::Name(name) => found = self.member(&found, name),
+                        Key::Name(name) => {
+                            mentioned |= self.config.members.contains_key(name);
+                            found = self.member(&found, name);
+                        }
                         Key::Term(_) => found = self.elements(&found),
                     }
+                    // Outputs and other hosts are read of the flake.
+                    mentioned |= found.tree || found.inputs;
                 }
                 mentioned || !found.is_none()
             }

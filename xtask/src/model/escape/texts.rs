@@ -17,7 +17,8 @@ impl Walk<'_, '_> {
                 continue;
             }
             let rest = parts.get(index + 1..).unwrap_or_default();
-            place |= index == 0 && rest.is_empty();
+            let names = |next: &Term| matches!(next.kind(), K::Str(text) if text.starts_with('/'));
+            place |= !rest.first().is_some_and(|next| names(next));
             match rest.split_first() {
                 None => {}
                 Some((next, more)) => match next.kind() {

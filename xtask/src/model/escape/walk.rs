@@ -6,7 +6,7 @@ use super::leads::{Leads, STANDARD};
 use super::scope::Scope;
 use super::{STEPS, Walk};
 use crate::model::term::{Digest, Key, ParamTerm, Term, TermKind as K};
-use crate::syntax::hir::BinaryOp;
+use crate::syntax::hir::{BinaryOp, Name};
 
 /// What the flake says of itself; with its place pinned these are pinned, too.
 const OF_ITSELF: [&str; 11] = [
@@ -37,13 +37,14 @@ impl Walk<'_, '_> {
         if mark == 0 && !self.mentions(term) {
             return Leads::default();
         }
-        if let Some(leads) = self.known.get(&(term.digest(), mark)) {
+        if let Some(leads) = self.known.get(&(term.digest(), mark, self.outside)) {
             return leads.clone();
         }
         let outer = self.current.replace(term.clone());
         let leads = stacker::maybe_grow(128 << 10, 4 << 20, || self.leads_here(term, scope));
         self.current = outer;
-        self.known.insert((term.digest(), mark), leads.clone());
+        self.known
+            .insert((term.digest(), mark, self.outside), leads.clone());
         leads
     }
 
@@ -64,6 +65,8 @@ impl Walk<'_, '_> {
                 let mut found = self.select(bound, &[Key::Name(name.clone())], false);
                 if STANDARD.contains(&&**name) {
                     found = self.argument(name);
+                } else if is_outer(name) {
+                    found.join(&self.argument(name));
                 }
                 found
             }
@@ -88,7 +91,7 @@ impl Walk<'_, '_> {
                 all
             }
             K::Select(base, keys, default) => {
-                let literal = matches!(base.kind(), K::Flake | K::Inputs);
+                let literal = !self.outside && matches!(base.kind(), K::Flake | K::Inputs);
                 self.keys(keys, scope);
                 let keys = without_option(base, keys);
                 let mut found = match (base.kind(), keys.split_first()) {
@@ -96,8 +99,18 @@ impl Walk<'_, '_> {
                     (K::Arg(_) | K::Bound(..), Some((Key::Name(first), rest)))
                         if is_config(base) =>
                     {
-                        let base = self.option(base, first);
-                        self.select(base, rest, false)
+                        let option = self.option(base, first);
+                        let mut found = self.select(option, rest, false);
+                        // Of a configuration in it, as a user's home has one.
+                        for at in 1..keys.len() {
+                            if let Some((Key::Name(first), rest)) =
+                                keys.get(at..).and_then(<[Key]>::split_first)
+                                && let Some(inner) = self.config.members.get(first).cloned()
+                            {
+                                found.join(&self.select(inner, rest, false));
+                            }
+                        }
+                        found
                     }
                     _ => {
                         let base = self.leads(base, scope);
@@ -218,6 +231,7 @@ impl Walk<'_, '_> {
         match name {
             _ if CONFIG.contains(&name) && self.config.is_none() => Leads::default(),
             _ if CONFIG.contains(&name) => Leads::config(),
+            "specialArgs" => self.all_handed(),
             _ if STANDARD.contains(&name) => {
                 self.handed.members.get(name).cloned().unwrap_or_default()
             }
@@ -233,6 +247,9 @@ impl Walk<'_, '_> {
         }
         if leads.handed {
             found.join(&self.handed.member(name));
+            if is_outer(name) && !self.config.is_none() {
+                found.join(&Leads::config());
+            }
         }
         found
     }
@@ -275,6 +292,14 @@ impl Walk<'_, '_> {
     /// may be given a configuration of its own, in which what is defined below any
     /// option of the host stands at the top.
     pub(super) fn option(&self, base: &Term, first: &str) -> Leads {
+        if first == "_module" {
+            let arguments = self.all_handed();
+            let named = ["args", "specialArgs"].map(|name| (Name::from(name), arguments.clone()));
+            return Leads {
+                members: BTreeMap::from(named),
+                ..Leads::default()
+            };
+        }
         match base.kind() {
             K::Arg(_) => self.config.member(first),
             _ => self.config.named(first),
@@ -336,6 +361,11 @@ pub(super) const CONFIG: [&str; 6] = [
     "osConfig",
     "superConfig",
 ];
+
+/// Whether modules call the configuration of the host around theirs so.
+fn is_outer(name: &str) -> bool {
+    CONFIG.contains(&name) && !matches!(name, "config" | "options")
+}
 
 /// Whether a term is a configuration.
 pub(super) fn is_config(term: &Term) -> bool {

@@ -42,11 +42,6 @@ pub(super) fn read_paths(definitions: &[Definition]) -> FxHashSet<Vec<Name>> {
     read_by(definitions.iter().flat_map(terms_of))
 }
 
-/// What one definition reads.
-pub fn read_of(definition: &Definition) -> FxHashSet<Vec<Name>> {
-    read_by(terms_of(definition))
-}
-
 /// The same of any terms.
 pub(super) fn read_by<'t>(terms: impl IntoIterator<Item = &'t Term>) -> FxHashSet<Vec<Name>> {
     let mut paths = FxHashSet::default();
@@ -215,19 +210,24 @@ pub(super) struct Reads {
 /// system (a user's home, a specialisation, a container) may be the host's own.
 const AROUND: [&str; 4] = ["config", "osConfig", "nixosConfig", "options"];
 
+/// Whether a module calls a configuration so.
+pub(super) fn is_around(name: &str) -> bool {
+    AROUND.contains(&name)
+}
+
 /// The path of a read through the parameter of a module inside of a value: the whole
 /// for the parameter itself.
-fn through_nested<'k>(base: &Term, path: &'k [Key]) -> Option<(bool, &'k [Key])> {
+pub(super) fn through_nested<'k>(base: &Term, path: &'k [Key]) -> Option<(bool, &'k [Key])> {
     let (K::Bound(_, name) | K::Fresh(_, name)) = base.kind() else {
         return None;
     };
-    if AROUND.contains(&&**name) {
+    if is_around(name) {
         return Some((&**name == "options", path));
     }
     // `args: … args.osConfig.x …`
     let (first, rest) = path.split_first()?;
     match first {
-        Key::Name(name) if AROUND.contains(&&**name) => Some((&**name == "options", rest)),
+        Key::Name(name) if is_around(name) => Some((&**name == "options", rest)),
         _ => None,
     }
 }
@@ -244,7 +244,7 @@ fn may_be_whole(term: &Term) -> bool {
 }
 
 /// Whether a term is all of `config` or `options`.
-fn is_whole(term: &Term) -> bool {
+pub(super) fn is_whole(term: &Term) -> bool {
     match term.kind() {
         K::Arg(name) => matches!(&**name, "config" | "options"),
         K::ArgSet(_) => true,

@@ -71,6 +71,7 @@ impl<'f> Walk<'f> {
                 start: range.0,
                 end: range.1,
                 message: format!("nothing binds the name `{name}`"),
+                is_limit: false,
             });
         }
     }

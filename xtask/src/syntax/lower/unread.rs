@@ -48,6 +48,7 @@ fn lone_return(file: &File, root: &rnix::Root) -> Option<SyntaxError> {
             start: at,
             end: at + u32::try_from(end).unwrap_or(0),
             message: "a carriage return without a newline ends this comment".to_owned(),
+            is_limit: false,
         })
     })
 }

@@ -1,0 +1,433 @@
+//! Ways on which the flake, or another host, comes into what is not followed.
+
+use super::*;
+
+const HOST: &str = "{ outputs = { self, nixpkgs, other, haumea }@inputs: { x = ./m; nixosConfigurations.h = nixpkgs.lib.nixosSystem { specialArgs = { inherit self inputs; }; modules = [ ./h.nix ]; }; }; }";
+
+/// The judgement on `h` when the content of the file `m` changes.
+fn judged(flake: &str, module: &str, file: &str) -> Judgement {
+    let side = |content: &str| {
+        format!(
+            "#- /flake.nix\n{flake}\n#- /h.nix\n{module}\n#- /x.nix\n{file}\n#- /n/h.nix\n{file}\n#- /m\n{content}\n"
+        )
+    };
+    check(&side("1"), &side("1"), Equal);
+    judge(&side("1"), &side("2")).judgement
+}
+
+/// A module of which nothing but the body counts here.
+fn module(body: &str) -> String {
+    format!("{{ self, inputs, config, lib, pkgs, ... }}: {body}")
+}
+
+fn etc(value: &str) -> String {
+    module(&format!("{{ environment.etc.x.source = {value}; }}"))
+}
+
+#[track_caller]
+fn all_are_read<'c>(cases: impl IntoIterator<Item = (String, &'c str)>) {
+    let equal = |(module, file): &(String, &str)| judged(HOST, module, file) == Equal;
+    let wrong: Vec<(String, &str)> = cases.into_iter().filter(equal).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn libraries_of_other_inputs_may_read_everything() {
+    let load =
+        "{ self, haumea, ... }: { environment.etc.x.source = haumea.lib.load { src = self; }; }";
+    for given in [
+        "specialArgs = inputs;",
+        "specialArgs = { inherit self haumea; };",
+    ] {
+        let flake = HOST.replace("specialArgs = { inherit self inputs; };", given);
+        assert_ne!(judged(&flake, load, "1"), Equal, "{given}");
+    }
+    let loaded = "{ self, haumea, ... }: { home.file.a.source = haumea.lib.load { src = self; }; }";
+    let packaged = "{ self, haumea }: haumea.lib.load { src = self; }";
+    all_are_read([
+        (
+            module(
+                "{ home-manager.extraSpecialArgs = { inherit (inputs) self haumea; }; home-manager.users.a = ./x.nix; }",
+            ),
+            loaded,
+        ),
+        (
+            etc("pkgs.callPackage ./x.nix { inherit self; inherit (inputs) haumea; }"),
+            packaged,
+        ),
+    ]);
+    // Nixpkgs' own library does not.
+    assert_eq!(
+        judged(
+            HOST,
+            &etc("pkgs.lib.getName { src = self; }"),
+            "1"
+        ),
+        Equal
+    );
+}
+
+#[test]
+fn what_overlays_add_is_given_by_name() {
+    all_are_read([
+        (
+            module(
+                "{ nixpkgs.overlays = [ (final: prev: { inherit inputs; }) ]; environment.etc.x.source = pkgs.inputs.self + \"/m\"; }",
+            ),
+            "1",
+        ),
+        (
+            module(
+                "{ nixpkgs.overlays = [ (import ./x.nix { inherit inputs; }) ]; environment.etc.x.source = pkgs.inputs.self + \"/m\"; }",
+            ),
+            "{ inputs }: final: prev: { inherit inputs; }",
+        ),
+        (
+            module(
+                "{ nixpkgs.overlays = [ (f: p: { mySrc = self; }) ]; environment.etc.x.source = pkgs.callPackage ./x.nix { }; }",
+            ),
+            "{ mySrc }: mySrc + \"/m\"",
+        ),
+    ]);
+    let packages =
+        "specialArgs.pkgs = import nixpkgs { overlays = [ (f: p: { root = self; }) ]; };";
+    let flake = HOST.replace("specialArgs = { inherit self inputs; };", packages);
+    let read = "{ pkgs, ... }: { environment.etc.x.source = pkgs.root + \"/m\"; }";
+    assert_ne!(judged(&flake, read, "1"), Equal);
+    let other = "{ pkgs, ... }: { environment.etc.x.source = pkgs.hello + \"/m\"; }";
+    assert_eq!(judged(&flake, other, "1"), Equal);
+}
+
+#[test]
+fn what_is_made_of_the_flake_has_it() {
+    all_are_read([
+        (
+            etc("\"${(pkgs.stdenv.mkDerivation { name = \"x\"; src = self; }).src}/m\""),
+            "1",
+        ),
+        (
+            etc("\"${(pkgs.callPackage ./x.nix { inherit self; }).src}/m\""),
+            "{ self, stdenv }: stdenv.mkDerivation { src = self; }",
+        ),
+        (
+            etc("(pkgs.callPackage ./x.nix { inherit self; }).root + \"/m\""),
+            "{ self }: { root = self; }",
+        ),
+        (
+            etc(
+                "(import (./n + \"/${config.networking.hostName}.nix\") { flake = self; }).root + \"/m\"",
+            ),
+            "{ flake }: { root = flake; }",
+        ),
+        (
+            module(
+                "{ services.nginx.package = pkgs.callPackage ./x.nix { inherit self; }; environment.etc.x.source = \"${config.services.nginx.package.src}/m\"; }",
+            ),
+            "{ self, stdenv }: stdenv.mkDerivation { src = self; }",
+        ),
+        (
+            etc("pkgs.callPackage ./x.nix { inherit self; }"),
+            "{ self, lib }: (lib.fix (s: { root = self; x = s.root + \"/m\"; })).x",
+        ),
+        (
+            etc(
+                "(lib.makeScope pkgs.newScope (s: { root = self; x = s.callPackage ./x.nix { }; })).x",
+            ),
+            "{ root }: root + \"/m\"",
+        ),
+        (
+            etc("pkgs.callPackage ./x.nix { inherit self; }"),
+            "{ self }: let f = { root = self; __functor = s: n: s.root + n; }; in f \"/m\"",
+        ),
+        (etc("(builtins.getFlake \"path:${self}\").x"), "1"),
+        (etc("builtins.fetchTree \"path:${self}\""), "1"),
+        (
+            etc("(lib.concatStringsSep \":\" [ \"${self}\" ]) + \"/m\""),
+            "1",
+        ),
+        (etc("map toString (lib.fileset.toList (/. + self))"), "1"),
+    ]);
+}
+
+#[test]
+fn modules_are_handed_on_what_is_put_into_them() {
+    let apply = "{ localFlake }: { ... }: { home.file.x.source = localFlake + \"/m\"; }";
+    let argument = "{ flake, ... }: { a = flake + \"/m\"; }";
+    all_are_read([
+        (
+            module(
+                "{ home-manager.users.a.imports = [ (lib.modules.importApply ./x.nix { localFlake = self; }) ]; }",
+            ),
+            apply,
+        ),
+        (
+            etc(
+                "(import \"${inputs.nixpkgs}/nixos/lib/eval-config.nix\" { specialArgs = { flake = self; }; modules = [ ./x.nix ]; }).config.system.build.toplevel",
+            ),
+            argument,
+        ),
+        (
+            etc(
+                "(import \"${inputs.nixpkgs}/nixos/lib/eval-config.nix\" { modules = [ { _module.args.flake = self; } ./x.nix ]; }).config.system.build.toplevel",
+            ),
+            argument,
+        ),
+        (
+            "{ specialArgs, ... }: { environment.etc.x.source = specialArgs.self + \"/m\"; }"
+                .to_owned(),
+            "1",
+        ),
+        (etc("config._module.specialArgs.self + \"/m\""), "1"),
+    ]);
+}
+
+#[test]
+fn options_hold_what_their_declarations_say() {
+    let nested = |body: &str| {
+        module(&format!(
+            "{{ options.my.apps = lib.mkOption {{ default = {{ }}; type = lib.types.attrsOf (lib.types.submodule ({{ config, ... }}: {{ {body} }})); }}; config = {{ my.apps.a = {{ }}; environment.etc.x.source = config.my.apps.a.file; }}; }}"
+        ))
+    };
+    let home = "{ self, lib, config, ... }: { options.my.root = lib.mkOption { default = self; }; config.home.file.a.source = config.my.root + \"/m\"; }";
+    let alias = |name: &str| {
+        module(&format!(
+            "{{ imports = [ (lib.{name} [ \"my\" \"root\" ] [ \"my\" \"flake\" ]) ]; options.my.flake = lib.mkOption {{ }}; config.my.root = self; config.environment.etc.x.source = config.my.flake + \"/m\"; }}"
+        ))
+    };
+    let read = "{ self, ... }: { my.root = self; }";
+    all_are_read([
+        (
+            nested(
+                "options.root = lib.mkOption { default = self; }; options.file = lib.mkOption { default = config.root + \"/m\"; };",
+            ),
+            "1",
+        ),
+        (
+            nested(
+                "options.root = lib.mkOption { }; options.file = lib.mkOption { }; config.root = self; config.file = config.root + \"/m\";",
+            ),
+            "1",
+        ),
+        (
+            module(
+                "{ options.my.r = lib.mkOption { default = null; apply = v: if v == null then self else v; }; config.environment.etc.x.source = config.my.r + \"/m\"; }",
+            ),
+            "1",
+        ),
+        (
+            module(
+                "{ home-manager.extraSpecialArgs = { inherit self; }; home-manager.users.a = ./x.nix; }",
+            ),
+            home,
+        ),
+        (
+            module(
+                "{ home-manager.extraSpecialArgs = { inherit self; }; home-manager.users.a = ./x.nix; environment.etc.x.source = config.home-manager.users.a.my.root + \"/m\"; }",
+            ),
+            read,
+        ),
+        (alias("mkAliasOptionModule"), "1"),
+        (alias("mkRenamedOptionModule"), "1"),
+    ]);
+}
+
+#[test]
+fn the_configuration_around_is_handed_on_by_any_name() {
+    let home = |body: &str| {
+        module(&format!(
+            "{{ my.root = self; home-manager.users.a = {body}; }}"
+        ))
+    };
+    all_are_read([
+        (
+            home(
+                "{ osConfig, pkgs, ... }: { home.file.a.source = pkgs.callPackage ./x.nix { sys = osConfig; }; }",
+            ),
+            "{ sys }: builtins.readFile (sys.my.root + \"/m\")",
+        ),
+        (
+            home("./x.nix"),
+            "args: let os = args.osConfig or null; in { home.file.a.source = builtins.readFile (os.my.root + \"/m\"); }",
+        ),
+        (
+            home("./x.nix"),
+            "{ osConfig ? { }, lib, ... }: let os = if osConfig ? my then osConfig else { }; in { home.file.a.source = builtins.readFile (os.my.root + \"/m\"); }",
+        ),
+        (
+            home("./x.nix"),
+            "{ osConfig, lib, ... }: { home.file.a.source = builtins.readFile ((lib.attrByPath [ \"my\" \"root\" ] null osConfig) + \"/m\"); }",
+        ),
+    ]);
+}
+
+/// Nix reads deeper nesting than our parser: what is in such a file is not known.
+#[test]
+fn a_file_that_only_nix_can_read_may_read_everything() {
+    let deep = |inner: &str| format!("{}{inner}{}", "(".repeat(600), ")".repeat(600));
+    let file = format!("{{ self }}: {}", deep("builtins.readFile (self + \"/m\")"));
+    all_are_read([(
+        etc("pkgs.callPackage ./x.nix { inherit self; }"),
+        file.as_str(),
+    )]);
+    let side = |content: &str| {
+        let value = deep("builtins.readFile (self + \"/m\")");
+        format!(
+            "#- /flake.nix\n{HOST}\n#- /h.nix\n{}\n#- /m\n{content}\n",
+            etc(&value)
+        )
+    };
+    check(&side("1"), &side("2"), Unknown);
+}
+
+/// What host `a` reads of host `b`, two states of `b`, and whether `a` may be called equal.
+#[track_caller]
+fn reader(read: &str, before: &str, after: &str) -> Judgement {
+    let side = |b: &str| {
+        tree(&format!(
+            "#- /flake.nix\n{{ outputs = {{ self, nixpkgs }}: {{ tz = self.nixosConfigurations.b.config.time.timeZone; nixosConfigurations = {{ a = nixpkgs.lib.nixosSystem {{ specialArgs = {{ inherit self; }}; modules = [ ./a.nix ]; }}; b = nixpkgs.lib.nixosSystem {{ modules = [ ./b.nix ]; }}; }}; }}; }}\n#- /a.nix\n{{ self, config, lib, pkgs, ... }}: {read}\n#- /b.nix\n{{ config, lib, pkgs, ... }}: {{ {b} }}\n#- /z.nix\n{{ self ? null, cfg ? {{ }} }}: [ (self.tz or null) (cfg.time.timeZone or null) ]\n"
+        ))
+    };
+    let table = OptionTable::embedded();
+    let cache = ParseCache::default();
+    let load = |b: &str| Fleet::load(&side(b), &table, &cache);
+    let verdicts = compare(&load(before), &load(after), &table);
+    verdicts.iter().find(|it| it.host == "a").unwrap().judgement
+}
+
+#[test]
+fn what_another_host_reads_may_depend_on_more_than_its_option() {
+    let zone = ("time.timeZone = \"UTC\";", "time.timeZone = \"CET\";");
+    let mut wrong = Vec::new();
+    for (read, same, (before, after)) in [
+        (
+            "time.timeZone",
+            "time.timeZone = \"UTC\";",
+            ("", "networking.hostNam = \"x\";"),
+        ),
+        (
+            "networking.hostName",
+            "networking.hostName = \"b\";",
+            ("", "services = throw \"x\";"),
+        ),
+        (
+            "networking.hostName",
+            "networking.hostName = \"b\";",
+            ("", "services.openssh = throw \"x\";"),
+        ),
+        (
+            "my.x",
+            "options.my.x = lib.mkOption { default = config.time.timeZone; };",
+            (
+                "config.time.timeZone = \"UTC\";",
+                "config.time.timeZone = \"CET\";",
+            ),
+        ),
+        (
+            "my.x",
+            "options.my.x = lib.mkOption { default = 1; apply = v: config.time.timeZone; };",
+            (
+                "config.time.timeZone = \"UTC\";",
+                "config.time.timeZone = \"CET\";",
+            ),
+        ),
+        (
+            "environment.etc.y.text",
+            "imports = [ ({ z, ... }: { environment.etc.y.text = z; }) ];",
+            ("_module.args.z = \"1\";", "_module.args.z = \"2\";"),
+        ),
+        (
+            "environment.etc.y.text",
+            "imports = [ ({ z, ... }: { environment.etc.y.text = z; }) ]; _module.args.z = config.time.timeZone;",
+            zone,
+        ),
+        (
+            "environment.etc.y.text",
+            "environment.etc.y.text = pkgs.callPackage ./z.nix { cfg = config; };",
+            zone,
+        ),
+        (
+            "home-manager.users.a.home.x",
+            "home-manager.users.a = { osConfig, ... }: { home.x = osConfig.time.timeZone; };",
+            zone,
+        ),
+        (
+            "home-manager.users.a.home.x",
+            "home-manager.users.a = { sys, ... }: { home.x = sys.time.timeZone; }; home-manager.extraSpecialArgs.sys = config;",
+            zone,
+        ),
+        (
+            "home-manager.users.a.home.x",
+            "home-manager.users.a = { sys, ... }: { home.x = sys; };",
+            (
+                "home-manager.extraSpecialArgs.sys = \"a\";",
+                "home-manager.extraSpecialArgs.sys = \"b\";",
+            ),
+        ),
+        (
+            "environment.etc.y.source",
+            "environment.etc.y.source = pkgs.hello;",
+            ("", "nixpkgs.overlays = [ (f: p: { hello = p.git; }) ];"),
+        ),
+        (
+            "environment.etc.y.source",
+            "environment.etc.y.source = pkgs.hello;",
+            ("", "nixpkgs.config.allowBroken = true;"),
+        ),
+        // Modules of nixpkgs add to these.
+        (
+            "networking.firewall.allowedTCPPorts",
+            "networking.firewall.allowedTCPPorts = [ 80 ];",
+            ("", "services.openssh.enable = true;"),
+        ),
+        (
+            "users.users",
+            "users.users.bob.isNormalUser = true;",
+            ("", "services.nginx.enable = true;"),
+        ),
+    ] {
+        let read = format!(
+            "{{ environment.etc.x.text = builtins.toJSON self.nixosConfigurations.b.config.{read}; }}"
+        );
+        let judgement = reader(
+            &read,
+            &format!("{same} {before}"),
+            &format!("{same} {after}"),
+        );
+        if judgement == Equal {
+            wrong.push((read, same, after));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_host_is_read_through_outputs_overlays_and_options() {
+    for read in [
+        "{ environment.etc.x.text = toString (pkgs.callPackage ./z.nix { inherit self; }); }",
+        "{ nixpkgs.overlays = [ (f: p: { root = self; }) ]; environment.etc.x.text = pkgs.root.nixosConfigurations.b.config.time.timeZone; }",
+        "{ options.my.r = lib.mkOption { default = self; }; config.environment.etc.x.text = config.my.r.nixosConfigurations.b.config.time.timeZone; }",
+    ] {
+        let zones = ["time.timeZone = \"UTC\";", "time.timeZone = \"CET\";"];
+        assert_ne!(reader(read, zones[0], zones[1]), Equal, "{read}");
+    }
+}
+
+#[test]
+fn an_option_of_another_host_is_read_without_the_rest() {
+    let shared = "networking.hostName = \"b\"; services.forgejo.settings.server.HTTP_PORT = 80; environment.etc.y.source = pkgs.hello;";
+    for read in [
+        "networking.hostName",
+        "services.forgejo.settings.server.HTTP_PORT",
+        "environment.etc.y.source",
+    ] {
+        let text = format!(
+            "{{ environment.etc.x.text = toString self.nixosConfigurations.b.config.{read}; }}"
+        );
+        let judgement = reader(
+            &text,
+            &format!("{shared} time.timeZone = \"UTC\";"),
+            &format!("{shared} time.timeZone = \"CET\"; services.openssh.enable = true;"),
+        );
+        assert_eq!(judgement, Equal, "{read}");
+    }
+}
