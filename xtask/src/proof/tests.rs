@@ -2,6 +2,7 @@
 
 mod created;
 mod escapes;
+mod foreign;
 mod hosts;
 mod library;
 mod links;

@@ -92,8 +92,12 @@ impl Verdicts {
         let wrong = match own.judgement {
             Judgement::Equal => !same,
             // Where Nix refuses the change, or where only declarations could tell (of
-            // which a record of definitions knows nothing), that is the right answer.
-            Judgement::Unknown => same && mutation.what != "empty set added",
+            // which a record of definitions knows nothing), that is the right answer; and
+            // where a local that nobody uses stands for what no `with` binds: Nix refuses
+            // it only if it had evaluated the set of the `with` before.
+            Judgement::Unknown => {
+                same && !matches!(mutation.what, "empty set added" | "unbound name")
+            }
             _ => mutation.cosmetic && same,
         };
         if !wrong && same && own.judgement != Judgement::Equal {

@@ -117,7 +117,7 @@ impl Walk<'_, '_> {
         if !(name.starts_with("mkAliasOptionModule") || name.starts_with("mkRenamedOptionModule")) {
             return;
         }
-        let [from, to] = [from, to].map(|path| path_of(path));
+        let [from, to] = [from, to].map(path_of);
         let (Some(from), Some(to)) = (from, to) else {
             return;
         };
