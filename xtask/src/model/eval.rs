@@ -25,6 +25,9 @@ pub(super) use text::{path_text, place_path};
 
 /// Evaluation steps per evaluator; a fleet's flake needs a few thousand a host.
 const STEPS: u64 = 20_000_000;
+/// Expressions that are brought into normal form for one host; the largest known need
+/// some ten thousand. Files that import each other in rings have no end of forms.
+const NORMALISED: u64 = 300_000;
 /// Deepest nesting of evaluations.
 const DEPTH: u32 = 4_000;
 
@@ -39,7 +42,13 @@ pub struct Eval<'t> {
     /// The flake's outputs, once its `outputs` function is called.
     pub(super) outputs: Option<Thunk>,
     pub(super) fresh: u32,
+    /// The outermost value under way that a normal form referred to, by its variable.
+    pub(super) referred: u32,
     steps: u64,
+    /// Expressions brought into normal form for the host in hand.
+    normalised: u64,
+    /// The limit of a host was reached once: what is shared with others is cut off, too.
+    cut_off: bool,
     pub(super) depth: u32,
     /// Files that took part, in order of first use.
     pub used: Vec<TreePath>,
@@ -57,7 +66,10 @@ impl<'t> Eval<'t> {
             import_cache: FxHashMap::default(),
             outputs: None,
             fresh: 0,
+            referred: u32::MAX,
             steps: 0,
+            normalised: 0,
+            cut_off: false,
             depth: 0,
             used: Vec::new(),
         }
@@ -65,7 +77,18 @@ impl<'t> Eval<'t> {
 
     /// Whether the evaluation was cut off for its size.
     pub fn exhausted(&self) -> bool {
-        self.steps >= STEPS
+        self.cut_off || self.steps >= STEPS
+    }
+
+    /// Begins with another host.
+    pub(super) fn begin_host(&mut self) {
+        self.normalised = 0;
+    }
+
+    /// Counts an expression that is brought into normal form.
+    pub(super) fn count_normalised(&mut self) {
+        self.normalised += 1;
+        self.cut_off |= self.normalised >= NORMALISED;
     }
 
     pub(super) fn thunk(&mut self, code: Code) -> Thunk {

@@ -225,6 +225,7 @@ fn load_chunk(
         .iter()
         .map(|(name, span)| {
             eval.used.truncate(shared);
+            eval.begin_host();
             let thunk = found.get(name).copied();
             let mut problems = Vec::new();
             let mut host = match thunk {
@@ -234,6 +235,7 @@ fn load_chunk(
             if whole {
                 let (escapes, reads_hosts) = escape::of_host(&mut eval, &host);
                 (host.escapes, host.reads_hosts) = (Some(escapes), reads_hosts);
+                host.exhausted = eval.exhausted();
             }
             (host, problems)
         })

@@ -25,12 +25,21 @@ impl Eval<'_> {
             return term.clone();
         }
         if let Some(id) = cell.norming {
+            self.referred = self.referred.min(id);
             return Term::new(K::Fresh(id, Name::from("")));
         }
         cell.norming = Some(fresh);
         self.fresh += 1;
         let code = cell.code.clone();
+        let outside = std::mem::replace(&mut self.referred, u32::MAX);
         let term = self.term_of_code(thunk, code);
+        // Of parameters a value is made wherever it stands: those are its scope's own.
+        let stands_alone = self.referred >= fresh;
+        if stands_alone {
+            self.referred = outside;
+        } else {
+            self.referred = self.referred.min(outside);
+        }
         self.cells[thunk.0 as usize].norming = None;
         let closed = term.close(fresh..fresh + 1);
         let term = if closed == term {
@@ -38,7 +47,7 @@ impl Eval<'_> {
         } else {
             Term::new(K::Mu(closed))
         };
-        if term.is_closed() {
+        if stands_alone {
             self.cells[thunk.0 as usize].term = Some(term.clone());
         }
         term
@@ -61,10 +70,16 @@ impl Eval<'_> {
 
     /// The normal form of an expression in a scope.
     pub(super) fn norm(&mut self, unit: Unit, id: ExprId, env: Env) -> Term {
-        if self.depth >= DEPTH || self.exhausted() {
+        // What the names in it stand for is anywhere.
+        if self.depth >= DEPTH {
+            let place = self.place_term(unit, id);
+            return self.whole_tree(place);
+        }
+        if self.exhausted() {
             return self.place_term(unit, id);
         }
         self.depth += 1;
+        self.count_normalised();
         let term = stacker::maybe_grow(256 << 10, 8 << 20, || self.norm_here(unit, id, env));
         self.depth -= 1;
         term

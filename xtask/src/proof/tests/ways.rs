@@ -274,3 +274,35 @@ fn a_file_that_only_nix_can_read_may_read_everything() {
     };
     check(&side("1"), &side("2"), Unknown);
 }
+
+#[test]
+fn what_has_no_end_is_not_known() {
+    // Every file of the ring leads to every other one on two ways.
+    let ring: String = (0..40)
+        .map(|at| {
+            let (one, other) = ((at + 1) % 40, (at * 7 + 1) % 40);
+            format!("#- /f{at}.nix\na: [ (import ./f{one}.nix a) (import ./f{other}.nix (a // {{ x = 1; }})) ]\n")
+        })
+        .collect();
+    let side = |last: &str| {
+        format!(
+            "#- /h.nix\n{{ time.timeZone = import ./f0.nix {{ }}; }}\n{ring}\n#- /f39.nix\n{last}\n"
+        )
+    };
+    let (one, other) = (
+        "a: [ (import ./f0.nix a) 1 ]",
+        "a: [ (import ./f0.nix a) 2 ]",
+    );
+    assert_ne!(judge(&side(one), &side(other)).judgement, Equal);
+    // What is named twice is not made twice.
+    let doubled: String = (0..60)
+        .map(|at| format!("a{} = [ a{at} a{at} ]; ", at + 1))
+        .collect();
+    let side = |first: u8| {
+        format!(
+            "#- /h.nix\n{{ time.timeZone = import ./x.nix 1; }}\n#- /x.nix\nx: let a0 = [ x {first} ]; {doubled} in a60\n"
+        )
+    };
+    check(&side(1), &side(1), Equal);
+    check(&side(1), &side(2), Different);
+}
