@@ -69,6 +69,14 @@ impl Walk<'_, '_> {
             return self.callback(functor, 2, &given, scope_of_head);
         }
         let name = name_of(head).unwrap_or_default();
+        if name == "pipe"
+            && let [value, functions] = arguments
+            && let K::List(functions) = functions.kind()
+        {
+            let call = |value: Term, function: &Term| Term::new(K::Apply(function.clone(), value));
+            let piped = functions.iter().fold(value.clone(), call);
+            return self.leads(&piped, scope);
+        }
         let effect = match head.kind() {
             // Called with all that it is given at any depth already.
             K::Bound(depth, _) if scope_of_head.is_function(*depth) => Effect::Folds,

@@ -45,7 +45,7 @@ fn effect(name: &str) -> Effect {
         "all" | "any" | "elem" | "hasInfix" | "hasPrefix" | "hasSuffix" | "isAttrs" | "isBool"
         | "isDerivation" | "isFunction" | "isInt" | "isList" | "isPath" | "isString"
         | "isStorePath" | "isStringLike" | "stringLength" | "isType" | "isFlake" | "length"
-        | "typeOf" | "versionAtLeast" | "versionOlder" => Effect::Asks,
+        | "abort" | "throw" | "typeOf" | "versionAtLeast" | "versionOlder" => Effect::Asks,
         "id"
         | "assertMsg"
         | "deepSeq"

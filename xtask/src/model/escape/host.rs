@@ -43,7 +43,9 @@ impl Walk<'_, '_> {
         self.config.arguments(&mut given);
         self.handed.join(&given);
         // What overlays add to the packages is given by name, too.
-        let overlays = self.config.named("overlays").elements();
+        let mut overlays = self.config.named("overlays").elements();
+        // They are sets.
+        (overlays.tree, overlays.anywhere) = (false, false);
         self.handed
             .put(&[Key::Name("pkgs".into())], overlays.clone());
         self.handed.join(&overlays);

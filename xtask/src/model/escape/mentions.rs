@@ -2,7 +2,7 @@
 
 use super::functions::hands_on;
 use super::leads::Leads;
-use super::walk::is_config;
+use super::walk::{holds_modules, is_config};
 use super::{Walk, given_host, terms_inside};
 use crate::model::Host;
 use crate::model::term::{Key, ParamTerm, Term, TermKind as K};
@@ -33,6 +33,7 @@ impl Walk<'_, '_> {
                     Some(Key::Name(first)) => self.option(base, first),
                     _ => self.elements(&Leads::config()),
                 };
+                let holder = matches!(keys.first(), Some(Key::Name(name)) if holds_modules(name));
                 let mut mentioned = default.as_ref().is_some_and(|it| self.mentions(it));
                 for (at, key) in keys.iter().enumerate() {
                     if let Key::Term(term) = key {
@@ -41,7 +42,7 @@ impl Walk<'_, '_> {
                     match key {
                         _ if at == 0 => {}
                         Key::Name(name) => {
-                            mentioned |= self.config.members.contains_key(name);
+                            mentioned |= holder && self.config.members.contains_key(name);
                             found = self.member(&found, name);
                         }
                         Key::Term(_) => found = self.elements(&found),

@@ -102,7 +102,8 @@ impl Walk<'_, '_> {
                         let option = self.option(base, first);
                         let mut found = self.select(option, rest, false);
                         // Of a configuration in it, as a user's home has one.
-                        for at in 1..keys.len() {
+                        let inner = if holds_modules(first) { keys.len() } else { 1 };
+                        for at in 1..inner {
                             if let Some((Key::Name(first), rest)) =
                                 keys.get(at..).and_then(<[Key]>::split_first)
                                 && let Some(inner) = self.config.members.get(first).cloned()
@@ -350,6 +351,14 @@ impl Walk<'_, '_> {
         }
         current
     }
+}
+
+/// Options whose values are modules: `config.home-manager.users.a.x` is a part of one.
+pub(super) fn holds_modules(option: &str) -> bool {
+    matches!(
+        option,
+        "containers" | "hm" | "home-manager" | "microvm" | "specialisation" | "virtualisation"
+    )
 }
 
 /// What modules are given all options in.

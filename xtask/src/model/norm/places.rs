@@ -1,12 +1,13 @@
 //! Strings, paths and sums, and what they read of the tree.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::eval::{Eval, place_path};
 use crate::model::term::{Digest, Key, Term, TermKind as K};
 use crate::model::value::{Code, Env, Opaque, Role, Unit, Value};
 use crate::syntax::hir::{BinaryOp, Expr, ExprId, Name, Part, PathBase};
-use crate::tree::TreePath;
+use crate::tree::{Kind, TreePath};
 
 impl Eval<'_> {
     /// The term of a place in the tree.
@@ -70,6 +71,14 @@ impl Eval<'_> {
         let mut sum = self.norm(unit, first, env);
         for (index, operand) in rest.into_iter().rev().enumerate() {
             let operand = self.norm(unit, operand, env);
+            // `./a/${x}.b + y` does not end as it is written.
+            if index == 0
+                && let K::PathInterp(place, _, parts) = sum.kind()
+                && !super::reads::goes_down(&operand)
+            {
+                let digest = self.files.digest(place);
+                sum = Term::new(K::PathInterp(place.clone(), digest, parts.clone()));
+            }
             // `./a + x` is any name that begins so, and `/../` leads on.
             if index == 0 && matches!(sum.kind(), K::Path(..)) && !super::reads::goes_down(&operand)
             {
@@ -180,6 +189,44 @@ impl Eval<'_> {
         }
     }
 
+    /// What stands at the places below a directory that end so, whatever is before:
+    /// `./hosts/${name}/key.pub` is none of the other files there. None where links or
+    /// `..` may lead elsewhere.
+    fn digest_of_ending(&self, directory: &TreePath, ending: &str) -> Option<Digest> {
+        if ending
+            .split('/')
+            .skip(1)
+            .any(|part| matches!(part, "" | "." | ".."))
+        {
+            return None;
+        }
+        let base = directory.as_str().len();
+        let mut places = BTreeSet::new();
+        for (file, kind) in self.files.tree.below(directory) {
+            if kind == Kind::Symlink {
+                return None;
+            }
+            let rest = file.as_str().get(base..).unwrap_or_default();
+            // The file itself, or a directory that it is in.
+            let ends = rest
+                .match_indices('/')
+                .map(|(at, _)| at)
+                .chain([rest.len()]);
+            let found = ends.filter_map(|end| rest.get(..end));
+            let named =
+                |text: &&str| format!("/{}", text.trim_start_matches('/')).ends_with(ending);
+            if let Some(text) = found.into_iter().find(named) {
+                places.insert(directory.join(text.trim_start_matches('/'))?);
+            }
+        }
+        let mut all = blake3::Hasher::new();
+        for place in places {
+            all.update(place.as_str().as_bytes()).update(&[0]);
+            all.update(&self.files.digest(&place).0);
+        }
+        Some(Digest::finish(&all))
+    }
+
     pub(super) fn norm_path(
         &mut self,
         unit: Unit,
@@ -212,7 +259,11 @@ impl Eval<'_> {
             _ => "",
         };
         let place = directory.join(prefix).unwrap_or_else(TreePath::root);
-        let digest = self.files.digest(&place);
+        let ending = match parts.last() {
+            Some(Part::Text(text)) if parts.len() > 1 => self.digest_of_ending(&place, text),
+            _ => None,
+        };
+        let digest = ending.unwrap_or_else(|| self.files.digest(&place));
         let mut terms = Vec::new();
         for (index, part) in parts.iter().enumerate() {
             terms.push(match part {

@@ -147,3 +147,45 @@ fn an_argument_that_leads_anywhere_counts_with_the_whole_tree() {
         assert_ne!(verdict.judgement, Equal, "{module}");
     }
 }
+
+/// Of a path with a computed part, what ends as it is written is read.
+#[test]
+fn a_computed_path_reads_what_ends_so() {
+    let side = |path: &str, changed: &str| {
+        let module = format!(
+            "{{ config, ... }}: {{ environment.etc.x.source = {path}; networking.hostName = \"h\"; }}"
+        );
+        let files = [
+            "d/a/key.pub",
+            "d/b/key.pub",
+            "d/a/key.pub.bak",
+            "d/a/other",
+            "d/key.pub/in",
+            "d/a/akey.pub",
+        ];
+        let files: String = files
+            .iter()
+            .map(|file| format!("#- /{file}\n{}\n", u8::from(*file == changed)))
+            .collect();
+        format!("#- /h.nix\n{module}\n{files}")
+    };
+    let name = "${config.networking.domain}";
+    let judged = |path: &str, changed: &str| judge(&side(path, ""), &side(path, changed)).judgement;
+    let ending = format!("./d/{name}/key.pub");
+    for (path, changed, equal) in [
+        (ending.clone(), "d/a/other", true),
+        (ending.clone(), "d/a/akey.pub", true),
+        (ending.clone(), "d/a/key.pub.bak", true),
+        (ending.clone(), "d/a/key.pub", false),
+        (ending.clone(), "d/b/key.pub", false),
+        (ending.clone(), "d/key.pub/in", false),
+        (format!("./d/a/{name}.pub"), "d/a/akey.pub", false),
+        (format!("./d/a/{name}.pub"), "d/a/other", true),
+        (format!("{ending} + \".bak\""), "d/a/key.pub.bak", false),
+        (format!("{ending} + \"/in\""), "d/key.pub/in", false),
+        (format!("./d/{name}/../key.pub/in"), "d/a/other", false),
+        (format!("./d/{name}"), "d/a/other", false),
+    ] {
+        assert_eq!(judged(&path, changed) == Equal, equal, "{path} {changed}");
+    }
+}

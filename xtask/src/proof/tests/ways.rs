@@ -142,7 +142,19 @@ fn what_is_made_of_the_flake_has_it() {
             "1",
         ),
         (etc("map toString (lib.fileset.toList (/. + self))"), "1"),
+        (
+            etc("lib.pipe self [ (flake: { root = flake; }) (it: it.root + \"/m\") ]"),
+            "1",
+        ),
     ]);
+}
+
+#[test]
+fn a_pipe_reads_what_its_functions_read() {
+    let module = etc(
+        "lib.pipe { inherit self; x = [ 1 ]; } [ (it: it.x) (map toString) lib.concatStrings ]",
+    );
+    assert_eq!(judged(HOST, &module, "1"), Equal);
 }
 
 #[test]
