@@ -117,7 +117,7 @@ fn a_feature_has_its_default_as_a_definition_too() {
 fn an_argument_that_leads_anywhere_counts_with_the_whole_tree() {
     let side = |module: &str, rest: &str, file: &str| {
         format!(
-            "#- /flake.nix\n{{ outputs = {{ self, nixpkgs, other }}: {{ nixosConfigurations.h = nixpkgs.lib.nixosSystem {{ specialArgs.own = {{ at = nixpkgs.lib.path.append ./.; }}; modules = [ ./h.nix ]; }}; }}; }}\n#- /h.nix\n{module}\n#- /x.nix\n{rest}\n#- /m\n{file}"
+            "#- /flake.nix\n{{ outputs = {{ self, nixpkgs, other }}: {{ nixosConfigurations.h = nixpkgs.lib.nixosSystem {{ specialArgs.own = {{ at = nixpkgs.lib.path.append ./.; }}; modules = [ ./h.nix ]; }}; }}; }}\n#- /h.nix\n{module}\n#- /x.nix\n{rest}\n#- /n/h.nix\n{rest}\n#- /m\n{file}"
         )
     };
     for (module, rest) in [
@@ -140,6 +140,31 @@ fn an_argument_that_leads_anywhere_counts_with_the_whole_tree() {
         (
             "{ specialisation.a.configuration = ./x.nix; }",
             "{ own, ... }: { environment.etc.x.source = own.at \"m\"; }",
+        ),
+        ("{ own, ... }: { my.own = own; }", "{ }"),
+        (
+            "{ own, ... }: { _module.args.mine = own; specialisation.a.configuration = ./x.nix; }",
+            "{ mine, ... }: { a = builtins.readFile (mine.at \"m\"); }",
+        ),
+        (
+            "{ own, ... }: { home-manager.extraSpecialArgs = { inherit own; }; home-manager.users.a = ./x.nix; }",
+            "{ own, lib, ... }: { a = lib.fileContents (own.at \"m\"); }",
+        ),
+        (
+            "{ own, ... }: { home-manager.extraSpecialArgs = { inherit own; }; home-manager.users.a = ./x.nix; }",
+            "args: { a = map (one: one.at \"m\") [ args.own ]; }",
+        ),
+        (
+            "{ own, ... }: { home-manager.users.a = { config, ... }: { a = own; }; }",
+            "{ }",
+        ),
+        (
+            "{ own, pkgs, ... }: { environment.systemPackages = [ (pkgs.stdenv.mkDerivation { src = own; }) ]; }",
+            "{ }",
+        ),
+        (
+            "{ own, config, ... }: { environment.etc.x.source = import (./n + \"/${config.networking.hostName}.nix\") own; }",
+            "{ at }: at \"m\"",
         ),
     ] {
         check(&side(module, rest, "1"), &side(module, rest, "1"), Equal);
