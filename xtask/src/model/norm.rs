@@ -180,6 +180,13 @@ impl Eval<'_> {
         {
             return self.term(thunk);
         }
+        // What stands around it may be meant.
+        let around = matches!(function.kind(), K::Global(name) if &**name == "dirOf")
+            || matches!(function.kind(), K::Select(_, keys, None) if matches!(keys.last(), Some(Key::Name(name)) if &**name == "dirOf"));
+        let argument = match argument.kind() {
+            K::PathInterp(place, _, parts) if around => self.with_all_of(place, parts),
+            _ => argument,
+        };
         // What is imported into a scope of its own is not looked into at all.
         let scoped = matches!(function.kind(), K::Global(name) if &**name == "scopedImport");
         let reads = scoped || reads::is_reader(&function) && !reads::is_followed(&argument);

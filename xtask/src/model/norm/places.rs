@@ -76,8 +76,7 @@ impl Eval<'_> {
                 && let K::PathInterp(place, _, parts) = sum.kind()
                 && !super::reads::goes_down(&operand)
             {
-                let digest = self.files.digest(place);
-                sum = Term::new(K::PathInterp(place.clone(), digest, parts.clone()));
+                sum = self.with_all_of(place, parts);
             }
             // `./a + x` is any name that begins so, and `/../` leads on.
             if index == 0 && matches!(sum.kind(), K::Path(..)) && !super::reads::goes_down(&operand)
@@ -187,6 +186,12 @@ impl Eval<'_> {
             }
             _ => base,
         }
+    }
+
+    /// A path with a computed part, whatever it ends with.
+    pub(super) fn with_all_of(&self, place: &TreePath, parts: &[Term]) -> Term {
+        let digest = self.files.digest(place);
+        Term::new(K::PathInterp(place.clone(), digest, parts.to_vec()))
     }
 
     /// What stands at the places below a directory that end so, whatever is before:

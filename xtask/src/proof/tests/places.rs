@@ -208,6 +208,12 @@ fn a_computed_path_reads_what_ends_so() {
         (format!("./d/a/{name}.pub"), "d/a/other", true),
         (format!("{ending} + \".bak\""), "d/a/key.pub.bak", false),
         (format!("{ending} + \"/in\""), "d/key.pub/in", false),
+        (format!("dirOf {ending} + \"/other\""), "d/a/other", false),
+        (
+            format!("(builtins.dirOf {ending}) + \"/other\""),
+            "d/a/other",
+            false,
+        ),
         (format!("./d/{name}/../key.pub/in"), "d/a/other", false),
         (format!("./d/{name}"), "d/a/other", false),
     ] {
