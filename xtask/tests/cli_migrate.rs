@@ -421,6 +421,13 @@ fn only_and_except_choose_features() {
         assert!(said(&[choice, "nginy"]).err.contains("unknown-feature"));
         assert!(!said(&[choice, "nginx"]).err.contains("unknown-feature"));
     }
+    // What would be written with a name that was not meant so is not written.
+    let written = [
+        "migrate", "host", "web", "--no-nix", "--yes", "--except", "nginy",
+    ];
+    let refused = xtask(&repository, &written);
+    assert_eq!(refused.status, 2, "{}", refused.err);
+    assert!(!repository.root().join("modules/features").exists());
     let made = |pattern| said(&["--feature", &format!("frontend={pattern}")]).err;
     assert!(made("services.nope.**").contains("unknown-feature"));
     assert!(!made("services.nginx.**").contains("unknown-feature"));

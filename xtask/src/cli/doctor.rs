@@ -38,6 +38,9 @@ struct Check {
 fn tool(context: &Context, program: &Program, path: &std::ffi::OsStr) -> Tool {
     let found = programs::find(&*context.runner, program, path);
     let help = match &found {
+        None if program.package.is_empty() => {
+            Some(format!("nix profile install nixpkgs#{}", program.name))
+        }
         None => Some(format!("apt-get install {}", program.package)),
         Some(found) if found.version.is_none() => Some(format!(
             "it is there but does not run: try `{} {}`",

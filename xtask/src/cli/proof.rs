@@ -1,5 +1,6 @@
 //! Showing proofs: the same for every command that has one.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -98,10 +99,13 @@ type Group<'a> = (&'a Difference, Vec<&'a str>);
 pub(super) fn explain(ui: &Ui, verdicts: &[HostVerdict], before: &Tree, after: &Tree) {
     /// Differences beyond this are only counted.
     const SHOWN: usize = 30;
-    let mut grouped: BTreeMap<(&[Span], String, &str), Group<'_>> = BTreeMap::new();
+    // The gravest first.
+    type Order<'a> = (Reverse<Judgement>, &'a [Span], String, &'a str);
+    let mut grouped: BTreeMap<Order<'_>, Group<'_>> = BTreeMap::new();
     for verdict in verdicts {
         for difference in &verdict.differences {
             let key = (
+                Reverse(difference.judgement),
                 &*difference.after,
                 difference.path_text(),
                 &*difference.message,
@@ -113,7 +117,7 @@ pub(super) fn explain(ui: &Ui, verdicts: &[HostVerdict], before: &Tree, after: &
         }
     }
     let hidden = grouped.len().saturating_sub(SHOWN);
-    for ((_, path, message), (difference, mut hosts)) in grouped.into_iter().take(SHOWN) {
+    for ((_, _, path, message), (difference, mut hosts)) in grouped.into_iter().take(SHOWN) {
         hosts.dedup();
         let hosts = match hosts.as_slice() {
             [one] => (*one).to_owned(),

@@ -29,7 +29,9 @@ pub use escape::{Escape, Escaped};
 pub use files::{ParseCache, references};
 pub use inputs::input_names;
 pub use modules::{Module, Origin};
-pub use resolve::{ForeignReads, Resolved, Slice, foreign_reads, terms_of, terms_of_host};
+pub use resolve::{
+    ForeignReads, Resolved, Slice, foreign_reads, foreign_reads_in, terms_of, terms_of_host,
+};
 
 use crate::options::{OptionTable, PathKind, View};
 use crate::problem::{Problem, Span};

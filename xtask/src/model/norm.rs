@@ -92,7 +92,7 @@ impl Eval<'_> {
             Expr::Int(value) => Term::new(K::Int(*value)),
             Expr::Float(text) => Term::new(K::Float(text.clone())),
             Expr::Str(parts) => self.norm_string(unit, parts, env),
-            Expr::Path(base, parts) => self.norm_path(unit, id, *base, parts, env),
+            Expr::Path(base, parts) => self.norm_path(unit, id, *base, parts, env, false),
             Expr::Var(name) => self.norm_variable(name, env),
             Expr::List(items) => Term::new(K::List(
                 items
@@ -180,13 +180,10 @@ impl Eval<'_> {
         {
             return self.term(thunk);
         }
-        // What stands around it may be meant.
-        let around = matches!(function.kind(), K::Global(name) if &**name == "dirOf")
-            || matches!(function.kind(), K::Select(_, keys, None) if matches!(keys.last(), Some(Key::Name(name)) if &**name == "dirOf"));
-        let argument = match argument.kind() {
-            K::PathInterp(place, _, parts) if around => self.with_all_of(place, parts),
-            _ => argument,
-        };
+        // What stands around a path that is not known here is meant.
+        if reads::is_parent_of(&function) && !matches!(argument.kind(), K::Path(..)) {
+            return self.whole_tree(Term::new(K::Apply(function, argument)));
+        }
         // What is imported into a scope of its own is not looked into at all.
         let scoped = matches!(function.kind(), K::Global(name) if &**name == "scopedImport");
         let reads = scoped || reads::is_reader(&function) && !reads::is_followed(&argument);

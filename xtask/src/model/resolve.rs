@@ -18,7 +18,7 @@ use super::term::{Key, Term};
 use super::{Declaration, Definition, Host, Wrapper};
 use crate::syntax::hir::Name;
 use certain::{candidates, certain_value};
-pub use reads::{ForeignReads, foreign_reads, terms_of_host};
+pub use reads::{ForeignReads, foreign_reads, foreign_reads_in, terms_of_host};
 use reads::{Reads, outside_terms, read_by, read_paths};
 pub(super) use reads::{given_host, terms_inside};
 pub use slice::Slice;

@@ -5,7 +5,9 @@ use rustc_hash::FxHashMap;
 
 use super::{HostVerdict, Judgement};
 use crate::model::term::{Key, Term, TermKind as K};
-use crate::model::{Definition, Fleet, Host, Slice, Wrapper, foreign_reads, terms_of};
+use crate::model::{
+    Definition, Fleet, Host, Slice, Wrapper, foreign_reads, foreign_reads_in, terms_of,
+};
 use crate::options::{OptionTable, OptionType, PathKind, View};
 use crate::syntax::hir::Name;
 
@@ -32,7 +34,7 @@ pub(super) fn spread(
                         other.host != verdict.host
                             && (name.is_empty() || *other.host == **name)
                             && other.judgement > Judgement::Equal
-                            && reaches(before, after, view, other, path)
+                            && reaches(before, after, view, verdicts, other, path)
                     })?;
                     Some((at, changed.host.clone()))
                 })
@@ -58,6 +60,7 @@ fn reaches(
     before: &Fleet,
     after: &Fleet,
     view: View<'_, '_>,
+    verdicts: &[HostVerdict],
     verdict: &HostVerdict,
     path: &[Name],
 ) -> bool {
@@ -66,6 +69,10 @@ fn reaches(
         return true;
     };
     let hosts = [before, after];
+    // It reads hosts where that is not followed, itself among them.
+    if hosts.iter().any(|host| host.reads_hosts) {
+        return true;
+    }
     let everywhere = |it: &super::Difference| fails_all(hosts, view, &it.path);
     if verdict.differences.iter().any(everywhere) {
         return true;
@@ -82,6 +89,7 @@ fn reaches(
         }
         let mut known = false;
         let mut slice = Slice::default();
+        let mut through_flake = Vec::new();
         for host in hosts {
             for beside in forced_with(host, view, &path) {
                 if !paths.contains(&beside) {
@@ -91,8 +99,10 @@ fn reaches(
             for declaration in &host.declarations {
                 if declaration.path.iter().zip(&path).all(|(a, b)| a == b) {
                     known = true;
-                    slice.add(&declaration.effect);
-                    declaration.default.iter().for_each(|it| slice.add(it));
+                    let terms = declaration.default.iter().chain([&declaration.effect]);
+                    let terms: Vec<Term> = terms.cloned().collect();
+                    terms.iter().for_each(|it| slice.add(it));
+                    through_flake.extend(foreign_reads_in(host, terms));
                 }
             }
             for definition in host
@@ -102,6 +112,18 @@ fn reaches(
             {
                 known = true;
                 terms_of(definition).for_each(|it| slice.add(it));
+                let terms = terms_of(definition).cloned().collect();
+                through_flake.extend(foreign_reads_in(host, terms));
+            }
+        }
+        for (name, path) in through_flake {
+            if *name == *verdict.host {
+                slice.paths.insert(path);
+                continue;
+            }
+            let differs = |it: &HostVerdict| it.judgement > Judgement::Equal;
+            if name.is_empty() || verdicts.iter().any(|it| *it.host == *name && differs(it)) {
+                return true;
             }
         }
         // What NixOS makes of the rest of the configuration may depend on any of it.

@@ -27,7 +27,7 @@ pub struct Program {
     pub need: Need,
     /// What it is for.
     pub purpose: &'static str,
-    /// The Debian package that has it.
+    /// The Debian package that has it; empty where only nixpkgs has it.
     pub package: &'static str,
 }
 
@@ -73,7 +73,7 @@ pub const PROGRAMS: &[Program] = &[
         version: "--version",
         need: Need::Optional,
         purpose: "formatting generated Nix as the repository does",
-        package: "nixfmt",
+        package: "",
     },
 ];
 

@@ -179,7 +179,6 @@ impl Job<'_> {
             plans.push(plan);
         }
         drop(task);
-        self.tell_unknown(&plans);
         let (after_tree, after) =
             after.map_or((None, None), |(tree, fleet)| (Some(tree), Some(fleet)));
         // One proof over everything, whatever the single plans have said.
@@ -206,8 +205,10 @@ impl Job<'_> {
         Ok((migration, after.unwrap_or_else(|| Arc::clone(fleet))))
     }
 
-    /// Says which of the features that were named, to be taken or left, no host has.
-    fn tell_unknown(&self, plans: &[MigratePlan]) {
+    /// Features that were named, to be taken or left, and that no host has: nothing is
+    /// written for a name that was not meant so.
+    fn check_names(&self, migration: &Migration) -> Result<(), Failure> {
+        let plans = &migration.plans;
         let moved: BTreeSet<&String> = plans.iter().flat_map(|it| it.features.keys()).collect();
         let is_left_out = |name: &String| {
             let reason = left_out_reason(name);
@@ -232,11 +233,19 @@ impl Job<'_> {
                     "nothing here goes into a feature called {}",
                     Quoted(OsStr::new(name))
                 );
-                Problem::warning("unknown-feature", what)
-                    .help("`cargo xtask migrate plan HOST` lists the features of a host")
+                let problem = match migration.changes.is_empty() {
+                    true => Problem::warning("unknown-feature", what),
+                    false => Problem::error("unknown-feature", what),
+                };
+                problem.help("`cargo xtask migrate plan HOST` lists the features of a host")
             })
             .collect();
-        self.context.ui.problems(&problems, None);
+        if problems.is_empty() || migration.changes.is_empty() {
+            self.context.ui.problems(&problems, None);
+            return Ok(());
+        }
+        let outcome = Outcome::Failed;
+        Err(Failure { outcome, problems })
     }
 
     /// Whether the plans may be written: everything is proved, nothing refused.
@@ -263,6 +272,7 @@ impl Job<'_> {
         lock: Option<&Lock>,
     ) -> Result<Outcome, Failure> {
         let (migration, _) = self.plan(names, &tree, fleet)?;
+        self.check_names(&migration)?;
         let holds = self.holds(&migration);
         show::migration(&migration, holds, self.arguments.dry_run, self.context);
         if !holds {
@@ -290,6 +300,7 @@ impl Job<'_> {
     ) -> Result<Outcome, Failure> {
         // Nothing is committed unless everything holds.
         let (whole, _) = self.plan(names, &tree, fleet)?;
+        self.check_names(&whole)?;
         let holds = self.holds(&whole);
         show::migration(&whole, holds, false, self.context);
         if !holds {

@@ -71,16 +71,15 @@ impl Eval<'_> {
         let mut sum = self.norm(unit, first, env);
         for (index, operand) in rest.into_iter().rev().enumerate() {
             let operand = self.norm(unit, operand, env);
-            // `./a/${x}.b + y` does not end as it is written.
-            if index == 0
-                && let K::PathInterp(place, _, parts) = sum.kind()
-                && !super::reads::goes_down(&operand)
-            {
-                sum = self.with_all_of(place, parts);
-            }
             // `./a + x` is any name that begins so, and `/../` leads on.
             if index == 0 && matches!(sum.kind(), K::Path(..)) && !super::reads::goes_down(&operand)
             {
+                sum = self.whole_tree(sum);
+            }
+            // `config.x + "/../y"` leads out of what the option holds.
+            let is_option = matches!(sum.kind(), K::Select(base, ..) if matches!(base.kind(), K::Arg(name) if &**name == "config"));
+            let climbs = matches!(operand.kind(), K::Str(text) if text.starts_with("/.."));
+            if is_option && climbs {
                 sum = self.whole_tree(sum);
             }
             // `self + "/x"` reads what stands there.
@@ -124,7 +123,12 @@ impl Eval<'_> {
                             role: Role::Flake, ..
                         }) => Term::new(K::Flake),
                         // A set in a string is its store path.
-                        _ => self.term(thunk),
+                        _ => match self.unit_file(unit).1.expr(*expr).clone() {
+                            Expr::Path(base, parts) => {
+                                self.norm_path(unit, *expr, base, &parts, env, true)
+                            }
+                            _ => self.term(thunk),
+                        },
                     };
                     if !may_be_tree(&base) {
                         terms.push(base);
@@ -188,21 +192,18 @@ impl Eval<'_> {
         }
     }
 
-    /// A path with a computed part, whatever it ends with.
-    pub(super) fn with_all_of(&self, place: &TreePath, parts: &[Term]) -> Term {
-        let digest = self.files.digest(place);
-        Term::new(K::PathInterp(place.clone(), digest, parts.to_vec()))
-    }
-
-    /// What stands at the places below a directory that end so, whatever is before:
-    /// `./hosts/${name}/key.pub` is none of the other files there. None where links or
-    /// `..` may lead elsewhere.
+    /// What stands at the places below a directory that end so, whatever is before: of
+    /// `"${./hosts/${name}/key.pub}"` nothing else goes into the store. None where links
+    /// or `..` may lead elsewhere.
     fn digest_of_ending(&self, directory: &TreePath, ending: &str) -> Option<Digest> {
         if ending
             .split('/')
             .skip(1)
             .any(|part| matches!(part, "" | "." | ".."))
         {
+            return None;
+        }
+        if self.files.tree.resolve(directory).ok().as_ref() != Some(directory) {
             return None;
         }
         let base = directory.as_str().len();
@@ -239,6 +240,7 @@ impl Eval<'_> {
         base: PathBase,
         parts: &[Part],
         env: Env,
+        copied: bool,
     ) -> Term {
         if base != PathBase::Relative {
             let (_, file) = self.unit_file(unit);
@@ -265,7 +267,9 @@ impl Eval<'_> {
         };
         let place = directory.join(prefix).unwrap_or_else(TreePath::root);
         let ending = match parts.last() {
-            Some(Part::Text(text)) if parts.len() > 1 => self.digest_of_ending(&place, text),
+            Some(Part::Text(text)) if copied && parts.len() > 1 => {
+                self.digest_of_ending(&place, text)
+            }
             _ => None,
         };
         let digest = ending.unwrap_or_else(|| self.files.digest(&place));

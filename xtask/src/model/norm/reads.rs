@@ -38,6 +38,17 @@ pub(super) fn is_reader(function: &Term) -> bool {
     READERS.contains(&&**name)
 }
 
+/// Whether a function gives the directory that a path is in.
+pub(super) fn is_parent_of(function: &Term) -> bool {
+    match function.kind() {
+        K::Global(name) | K::WithVar(name, _) => &**name == "dirOf",
+        K::Select(_, keys, None) => {
+            matches!(keys.last(), Some(Key::Name(name)) if &**name == "dirOf")
+        }
+        _ => false,
+    }
+}
+
 /// Whether what a reader is given says which part of the tree it reads: the place
 /// is in the term with its digest, or it is none of the tree.
 pub(super) fn is_followed(argument: &Term) -> bool {

@@ -102,19 +102,26 @@ pub fn foreign_reads(host: &Host) -> Vec<(Name, Vec<Name>)> {
     if host.reads_hosts {
         found.push((Name::from(""), Vec::new()));
     }
-    let mut seen = FxHashSet::default();
     // What is read of an argument is in the terms; who takes it beside these, the
     // analysis of what is handed on has looked for.
-    let mut stack: Vec<Term> = terms_inside(host).cloned().collect();
+    let stack = terms_inside(host).cloned();
+    let others = host.arguments.iter().filter(|it| given_host(it).is_none());
+    let stack = stack.chain(others.map(|(_, term)| term.clone()));
+    found.extend(foreign_reads_in(host, stack.collect()));
+    found
+}
+
+/// What terms of a host read of the configurations of hosts.
+pub fn foreign_reads_in(host: &Host, terms: Vec<Term>) -> Vec<(Name, Vec<Name>)> {
+    let mut found = Vec::new();
+    let mut seen = FxHashSet::default();
     let mut given = FxHashMap::default();
     for argument in &host.arguments {
-        match (given_host(argument), argument.1.kind()) {
-            (Some(name), K::Select(_, keys, _)) => {
-                given.insert(name, keys.as_slice());
-            }
-            _ => stack.push(argument.1.clone()),
+        if let (Some(name), K::Select(_, keys, _)) = (given_host(argument), argument.1.kind()) {
+            given.insert(name, keys.as_slice());
         }
     }
+    let mut stack = terms;
     while let Some(term) = stack.pop() {
         if !seen.insert(term.digest()) {
             continue;

@@ -154,3 +154,29 @@ fn an_option_of_another_host_is_read_without_the_rest() {
         assert_eq!(judgement, Equal, "{read}");
     }
 }
+
+#[test]
+fn what_is_read_may_itself_read_hosts() {
+    for own in [
+        "self.nixosConfigurations.b.config.networking.domain",
+        "self.nixosConfigurations.b.options.networking.domain.value",
+        "let me = self.nixosConfigurations.b; in me.config.networking.domain",
+        "self.nixosConfigurations.${config.networking.hostName}.config.networking.domain",
+        "import ./f.nix { inherit self; }",
+        "pkgs.callPackage ./f.nix { inherit self; }",
+        "self.nixosConfigurations.c.config.networking.domain",
+    ] {
+        let side = |domain: &str, text: &str| {
+            let text = format!(
+                "#- /flake.nix\n{{ outputs = {{ self, nixpkgs }}: let of = file: nixpkgs.lib.nixosSystem {{ specialArgs = {{ inherit self; }}; modules = [ file ]; }}; in {{ nixosConfigurations = {{ a = of ./a.nix; b = of ./b.nix; c = of ./c.nix; }}; }}; }}\n#- /a.nix\n{{ self, ... }}: {{ environment.etc.x.text = self.nixosConfigurations.b.config.time.timeZone; }}\n#- /b.nix\n{{ self, config, pkgs, ... }}: {{ time.timeZone = {own}; networking.domain = \"{domain}\"; environment.etc.w.text = \"{text}\"; }}\n#- /c.nix\n{{ networking.domain = \"{domain}\"; }}\n#- /f.nix\n{{ self }}: self.nixosConfigurations.b.config.networking.domain\n"
+            );
+            tree(&text)
+        };
+        let table = OptionTable::embedded();
+        let cache = ParseCache::default();
+        let load = |domain, text| Fleet::load(&side(domain, text), &table, &cache);
+        let verdicts = compare(&load("UTC", "1"), &load("CET", "2"), &table);
+        let of_a = verdicts.iter().find(|it| it.host == "a").unwrap();
+        assert_ne!(of_a.judgement, Equal, "{own}");
+    }
+}

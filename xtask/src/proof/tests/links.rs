@@ -119,3 +119,10 @@ fn a_module_behind_a_link_names_files_from_where_nix_reads_it() {
     ];
     assert_eq!(judged(&followed, &[("h.nix", one.as_str())]), Equal);
 }
+
+#[test]
+fn a_computed_path_through_a_link_reads_what_is_there() {
+    let text = "{ config, ... }: { environment.etc.a.source = \"${./lnk/${config.networking.domain}/m}\"; }";
+    counts(("d/a/m", "a", "b"), &[("h.nix", text), ("lnk", "-> d")]);
+    counts(("e/m", "a", "b"), &[("h.nix", text), ("lnk/a", "-> ../e")]);
+}

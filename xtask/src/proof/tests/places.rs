@@ -173,12 +173,29 @@ fn an_argument_that_leads_anywhere_counts_with_the_whole_tree() {
     }
 }
 
+#[test]
+fn what_stands_around_the_value_of_an_option_is_read() {
+    for value in [
+        "config.my.q + \"/../m\"",
+        "\"${dirOf config.my.q}/m\"",
+        "builtins.readFile (dirOf config.my.q + \"/m\")",
+    ] {
+        let side = |content: &str| {
+            format!(
+                "#- /h.nix\n{{ config, ... }}: {{ my.q = ./d/q; environment.etc.x.source = {value}; }}\n#- /d/q\n1\n#- /d/m\n{content}\n"
+            )
+        };
+        check(&side("1"), &side("1"), Equal);
+        assert_ne!(judge(&side("1"), &side("2")).judgement, Equal, "{value}");
+    }
+}
+
 /// Of a path with a computed part, what ends as it is written is read.
 #[test]
 fn a_computed_path_reads_what_ends_so() {
     let side = |path: &str, changed: &str| {
         let module = format!(
-            "{{ config, ... }}: {{ environment.etc.x.source = {path}; networking.hostName = \"h\"; }}"
+            "{{ config, lib, ... }}: {{ environment.etc.x.source = {path}; networking.hostName = \"h\"; }}"
         );
         let files = [
             "d/a/key.pub",
@@ -196,7 +213,8 @@ fn a_computed_path_reads_what_ends_so() {
     };
     let name = "${config.networking.domain}";
     let judged = |path: &str, changed: &str| judge(&side(path, ""), &side(path, changed)).judgement;
-    let ending = format!("./d/{name}/key.pub");
+    let ending = format!("\"${{./d/{name}/key.pub}}\"");
+    let path = format!("./d/{name}/key.pub");
     for (path, changed, equal) in [
         (ending.clone(), "d/a/other", true),
         (ending.clone(), "d/a/akey.pub", true),
@@ -204,18 +222,28 @@ fn a_computed_path_reads_what_ends_so() {
         (ending.clone(), "d/a/key.pub", false),
         (ending.clone(), "d/b/key.pub", false),
         (ending.clone(), "d/key.pub/in", false),
-        (format!("./d/a/{name}.pub"), "d/a/akey.pub", false),
-        (format!("./d/a/{name}.pub"), "d/a/other", true),
-        (format!("{ending} + \".bak\""), "d/a/key.pub.bak", false),
-        (format!("{ending} + \"/in\""), "d/key.pub/in", false),
-        (format!("dirOf {ending} + \"/other\""), "d/a/other", false),
+        (format!("\"${{./d/a/{name}.pub}}\""), "d/a/akey.pub", false),
+        (format!("\"${{./d/a/{name}.pub}}\""), "d/a/other", true),
         (
-            format!("(builtins.dirOf {ending}) + \"/other\""),
+            format!("\"${{./d/{name}/key.pub}}/in\""),
+            "d/key.pub/in",
+            false,
+        ),
+        (
+            format!("\"${{./d/{name}/../key.pub/in}}\""),
             "d/a/other",
             false,
         ),
-        (format!("./d/{name}/../key.pub/in"), "d/a/other", false),
-        (format!("./d/{name}"), "d/a/other", false),
+        (format!("\"${{./d/{name}}}\""), "d/a/other", false),
+        // What is not copied may lead to what stands around it.
+        (format!("{path} + \".bak\""), "d/a/key.pub.bak", false),
+        (format!("{path} + \"/in\""), "d/key.pub/in", false),
+        (format!("dirOf {path} + \"/other\""), "d/a/other", false),
+        (
+            format!("lib.pipe {path} [ dirOf (d: d + \"/other\") ]"),
+            "d/a/other",
+            false,
+        ),
     ] {
         assert_eq!(judged(&path, changed) == Equal, equal, "{path} {changed}");
     }
