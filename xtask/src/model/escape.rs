@@ -14,6 +14,7 @@ mod functions;
 mod host;
 mod leads;
 mod mentions;
+mod names;
 mod scope;
 mod texts;
 mod walk;

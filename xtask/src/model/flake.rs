@@ -1,6 +1,7 @@
 //! From `flake.nix` to the calls that make its hosts.
 
 pub(super) mod frameworks;
+pub(super) mod hive;
 pub(super) mod parts;
 mod plus;
 
@@ -86,7 +87,10 @@ impl Eval<'_> {
     /// said, by its name.
     pub(super) fn is_nixpkgs(&mut self, name: &Name) -> bool {
         match self.input_url(name) {
-            Some(url) => url.to_ascii_lowercase().contains("nixpkgs"),
+            Some(url) => {
+                let url = url.to_ascii_lowercase();
+                url.contains("nixpkgs") || url.contains("nixexprs")
+            }
             None => ["nixpkgs", "nixos", "stable", "lib"]
                 .iter()
                 .any(|part| name.contains(part)),

@@ -115,6 +115,10 @@ impl Eval<'_> {
             }
             Expr::Lambda(param, body) => self.norm_lambda(unit, param, *body, env),
             Expr::Apply(function, argument) => {
+                let call = (id, *function, *argument);
+                if let Some(place) = self.norm_appended(unit, call, env) {
+                    return place;
+                }
                 let term = self.norm(unit, *argument, env);
                 if hands_config_on(&term) {
                     // What the callee reads of `config` has to be seen.
@@ -184,6 +188,12 @@ impl Eval<'_> {
         if reads::is_parent_of(&function) && !matches!(argument.kind(), K::Path(..)) {
             return self.whole_tree(Term::new(K::Apply(function, argument)));
         }
+        // A function that gives places below the tree names the tree itself for them alone.
+        if matches!(function.library_call(), Some(("append", given)) if given.is_empty())
+            && matches!(argument.kind(), K::Path(path, _) if path.as_str().is_empty())
+        {
+            return Term::apply(function, Term::tree());
+        }
         // What is imported into a scope of its own is not looked into at all.
         let scoped = matches!(function.kind(), K::Global(name) if &**name == "scopedImport");
         let reads = scoped || reads::is_reader(&function) && !reads::is_followed(&argument);
@@ -192,7 +202,7 @@ impl Eval<'_> {
         } else {
             argument
         };
-        Term::new(K::Apply(function, argument))
+        Term::apply(function, argument)
     }
 }
 

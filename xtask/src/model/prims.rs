@@ -82,6 +82,13 @@ families! {
     Module modules;
 }
 
+impl Prim {
+    /// Whether it gives places below the directory that it is given first.
+    pub fn appends_to_path(self) -> bool {
+        self == Self::File(files::Prim::PathAppend)
+    }
+}
+
 /// A function in the language's own scope.
 pub(super) fn global(name: &str) -> Option<Value> {
     match name {
@@ -94,8 +101,8 @@ pub(super) fn global(name: &str) -> Option<Value> {
 /// A function of `builtins`.
 pub(super) fn builtin(name: &str) -> Option<Value> {
     match name {
-        "nixosSystem" | "evalModules" | "mkFlake" | "append" | "extend" | "id" | "const"
-        | "pipe" | "fix" => None,
+        "nixosSystem" | "evalModules" | "mkFlake" | "makeHive" | "append" | "extend" | "id"
+        | "const" | "pipe" | "fix" => None,
         _ => Prim::by_name(name).map(value),
     }
 }
@@ -119,6 +126,7 @@ pub(super) fn foreign(name: &str) -> Option<Value> {
         | "evalModules"
         | "mkFlake"
         | "importApply"
+        | "makeHive"
         | "eachSystem"
         | "eachDefaultSystem"
         | "eachSystemPassThrough"

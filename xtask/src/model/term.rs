@@ -8,6 +8,7 @@
 
 mod build;
 mod hash;
+mod library;
 mod walk;
 
 use std::fmt;

@@ -12,6 +12,7 @@ pub mod derivation;
 mod escapes;
 mod foreign;
 mod order;
+mod places;
 mod provenance;
 #[cfg(test)]
 mod tests;

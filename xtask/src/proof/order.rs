@@ -6,9 +6,10 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::places::changed_read;
 use super::{Difference, HostVerdict, Judgement, describe, identity, is_empty_set};
 use crate::model::term::{Digest, Key};
-use crate::model::{Definition, Origin, Resolved};
+use crate::model::{Definition, Origin, Resolved, terms_of};
 use crate::options::{OptionTable, OptionType, PathKind, View};
 use crate::problem::Span;
 
@@ -121,7 +122,13 @@ impl<'d> Side<'d> {
     /// Positions of all that overlaps with a path, in merge order.
     fn overlapping(&self, path: &[Key], nixpkgs: bool) -> Vec<usize> {
         let mut found: Vec<usize> = (0..=path.len())
-            .flat_map(|end| self.exact(&path[..end]).iter().copied())
+            .flat_map(|end| self.exact(&path[..end]).iter().map(move |at| (*at, end)))
+            .filter(|(at, end)| {
+                self.definition(*at).is_none_or(|definition| {
+                    definition.path.len() > *end || definition.value.may_define(&path[*end..])
+                })
+            })
+            .map(|(at, _)| at)
             .collect();
         found.extend(&self.opaque);
         if nixpkgs {
@@ -152,9 +159,9 @@ impl<'d> Side<'d> {
     }
 }
 
-fn compare_path(
-    a: &Side<'_>,
-    b: &Side<'_>,
+fn compare_path<'d>(
+    a: &Side<'d>,
+    b: &Side<'d>,
     view: View<'_, '_>,
     path: &[Key],
     verdict: &mut HostVerdict,
@@ -187,12 +194,21 @@ fn compare_path(
                 _ => shown.join(" and "),
             }
         };
-        let message = format!(
-            "`{}` was {}, becomes {}",
-            crate::model::path_text(path),
-            list(a, own_a),
-            list(b, own_b)
-        );
+        let (was, becomes) = (list(a, own_a), list(b, own_b));
+        let text = crate::model::path_text(path);
+        let terms = |side: &Side<'d>, positions: &[usize]| {
+            let definitions = positions.iter().filter_map(|at| side.definition(*at));
+            definitions.flat_map(terms_of).collect::<Vec<_>>()
+        };
+        let read = (was == becomes)
+            .then(|| changed_read(terms(a, own_a).into_iter(), terms(b, own_b).into_iter()))
+            .flatten();
+        let message = match read {
+            Some(read) => {
+                format!("`{text}` is {was} as before, but reads {read}, and that changed")
+            }
+            None => format!("`{text}` was {was}, becomes {becomes}"),
+        };
         verdict.differences.push(Difference {
             judgement: Judgement::Different,
             path: path.to_vec(),

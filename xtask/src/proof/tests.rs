@@ -4,6 +4,7 @@ mod created;
 mod escapes;
 mod foreign;
 mod hosts;
+mod idioms;
 mod library;
 mod links;
 mod makers;

@@ -9,6 +9,7 @@ use rowan::ast::AstNode;
 use super::anatomy::{Anatomy, Layer};
 use super::paths;
 use super::scope;
+use crate::syntax::string_parts;
 use crate::tree::TreePath;
 
 /// Longer spellings are not compared: locals that repeat locals grow fast.
@@ -31,7 +32,7 @@ fn spell(anatomy: &Anatomy, node: &SyntaxNode, out: &mut String, depth: usize) -
         SyntaxKind::NODE_STRING => {
             let string = ast::Str::cast(node.clone())?;
             out.push_str("\u{1}str(");
-            for part in string.normalized_parts() {
+            for part in string_parts(&string) {
                 match part {
                     InterpolPart::Literal(text) => out.push_str(&text),
                     InterpolPart::Interpolation(inner) => {

@@ -13,8 +13,8 @@ use rowan::ast::AstNode;
 
 use bindings::Open;
 
-use super::SyntaxError;
 use super::hir::{Attr, Expr, ExprId, File, Name, Param, Part, PathBase, Range};
+use super::{SyntaxError, string_parts};
 
 pub(super) fn lower(root: &rnix::Root, text: Arc<str>) -> File {
     let mut lowering = Lowering {
@@ -189,7 +189,7 @@ impl Lowering {
 
     fn string(&mut self, string: &ast::Str) -> Vec<Part> {
         let mut parts: Vec<Part> = Vec::new();
-        for part in string.normalized_parts() {
+        for part in string_parts(string) {
             match part {
                 InterpolPart::Literal(text) => push_text(&mut parts, &text),
                 InterpolPart::Interpolation(inner) => {

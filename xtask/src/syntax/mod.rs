@@ -9,6 +9,7 @@ mod lower;
 use std::sync::Arc;
 
 use rnix::SyntaxKind;
+use rnix::ast::{self, AstToken as _, InterpolPart};
 use rowan::ast::AstNode;
 
 /// Deepest tree that is walked. Nix itself gives up on less.
@@ -50,6 +51,42 @@ pub fn parse(text: &str) -> (rnix::Root, Vec<SyntaxError>) {
         }
         (root, errors)
     })
+}
+
+/// The parts of a string as Nix reads them, escapes resolved. In `"…"` the end of a
+/// line is one newline, however it is written, which rnix does not know.
+pub fn string_parts(string: &ast::Str) -> Vec<InterpolPart<String>> {
+    let source = string.syntax().text();
+    if !source.contains_char('\r') || source.char_at(0.into()) != Some('"') {
+        return string.normalized_parts();
+    }
+    let part = |part: InterpolPart<ast::StrContent>| match part {
+        InterpolPart::Literal(text) => InterpolPart::Literal(unescape(text.syntax().text())),
+        InterpolPart::Interpolation(inner) => InterpolPart::Interpolation(inner),
+    };
+    string.parts().map(part).collect()
+}
+
+/// What a piece of `"…"` stands for.
+fn unescape(source: &str) -> String {
+    let mut text = String::with_capacity(source.len());
+    let mut chars = source.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => text.extend(chars.next().map(|c| match c {
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                c => c,
+            })),
+            '\r' => {
+                chars.next_if_eq(&'\n');
+                text.push('\n');
+            }
+            c => text.push(c),
+        }
+    }
+    text
 }
 
 /// Parses and lowers a text. Nix refuses a file with any syntax error, so such a
@@ -250,6 +287,26 @@ mod tests {
             let error = file.errors.first().unwrap();
             assert_eq!(error.start, at, "{text}");
             assert!(error.message.starts_with(message), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_line_is_a_newline_in_quotes_alone() {
+        for (text, value) in [
+            ("\"a\r\nb\rc\"", "a\nb\nc"),
+            ("\"a\\r\\n\\\r\nb\r\r\n\"", "a\r\n\r\nb\n\n"),
+            ("\"$\r\n$$\\${\\t\\x\"", "$\n$$${\tx"),
+            ("''a\r\nb''", "a\r\nb"),
+        ] {
+            let (root, errors) = parse(text);
+            assert_eq!(errors, []);
+            let Some(ast::Expr::Str(string)) = root.expr() else {
+                panic!("{text}");
+            };
+            match string_parts(&string).as_slice() {
+                [InterpolPart::Literal(read)] => assert_eq!(read, value, "{text}"),
+                other => panic!("{text}: {other:?}"),
+            }
         }
     }
 

@@ -3,8 +3,8 @@
 use super::Walk;
 use super::functions::{Effect, arity, effect_of, name_of};
 use super::leads::Leads;
+use super::names::CONFIG;
 use super::scope::Scope;
-use super::walk::CONFIG;
 use crate::model::term::{Key, Term, TermKind as K};
 
 fn key(term: &Term) -> Key {
@@ -47,6 +47,11 @@ impl Walk<'_, '_> {
         if rest.is_empty() {
             return of_head;
         }
+        // `lib.path.append ./.`: nothing else of the tree's own can be called.
+        if of_head.tree {
+            self.appended(rest, scope);
+            return Leads::default();
+        }
         // What a function returns when it is called once more.
         self.named_call(&head, &scope_of_head, rest, scope)
             .or(&of_head)
@@ -76,6 +81,27 @@ impl Walk<'_, '_> {
             let call = |value: Term, function: &Term| Term::new(K::Apply(function.clone(), value));
             let piped = functions.iter().fold(value.clone(), call);
             return self.leads(&piped, scope);
+        }
+        if name == "append"
+            && let Some((first, rest)) = arguments.split_first()
+            && self.leads(first, scope).names_tree()
+        {
+            if rest.is_empty() {
+                return Leads::tree();
+            }
+            self.appended(rest, scope);
+            return Leads::default();
+        }
+        if name == "map"
+            && let [function, list] = arguments
+            && let K::List(items) = list.kind()
+            && !matches!(function.kind(), K::Lambda(..))
+            && self.leads(function, scope).tree
+        {
+            for item in items {
+                self.appended(std::slice::from_ref(item), scope);
+            }
+            return Leads::default();
         }
         let effect = match head.kind() {
             // Called with all that it is given at any depth already.
@@ -288,7 +314,12 @@ impl Walk<'_, '_> {
         if parameters < arity && !given.is_none() {
             return self.passed_on(&function, given);
         }
-        self.leads(&function, &scope)
+        let leads = self.leads(&function, &scope);
+        // It is called with what is not told apart here.
+        if parameters < arity && leads.tree {
+            self.read_all();
+        }
+        leads
     }
 
     /// A function that is named where another calls it with this.

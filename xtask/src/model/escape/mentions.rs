@@ -2,7 +2,7 @@
 
 use super::functions::hands_on;
 use super::leads::Leads;
-use super::walk::{holds_modules, is_config};
+use super::names::{holds_modules, is_config};
 use super::{Walk, given_host, terms_inside};
 use crate::model::Host;
 use crate::model::term::{Key, ParamTerm, Term, TermKind as K};

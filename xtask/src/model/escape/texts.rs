@@ -37,6 +37,23 @@ impl Walk<'_, '_> {
         }
     }
 
+    /// Reads what a function that gives places below the flake's is called with.
+    pub(super) fn appended(&mut self, arguments: &[Term], scope: &Scope) {
+        for argument in arguments {
+            self.leads(argument, scope);
+        }
+        let first = arguments.first().map(|argument| match argument.kind() {
+            K::Interp(parts) => (parts.first().map(Term::kind), true),
+            kind => (Some(kind), false),
+        });
+        match first {
+            Some((Some(K::Str(text)), open)) if arguments.len() == 1 => {
+                self.named(&format!("/{text}"), open);
+            }
+            _ => self.read_all(),
+        }
+    }
+
     /// Reads what a text after the flake's place names. `open`: it goes on.
     fn named(&mut self, text: &str, open: bool) {
         if !text.starts_with('/') {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::leads::{Leads, STANDARD};
+use super::names::{CONFIG, holds_modules, is_config, is_outer, without_option};
 use super::scope::Scope;
 use super::{STEPS, Walk};
-use crate::model::term::{Digest, Key, ParamTerm, Term, TermKind as K};
+use crate::model::term::{Key, ParamTerm, Term, TermKind as K};
 use crate::syntax::hir::{BinaryOp, Name};
 
 /// What the flake says of itself; with its place pinned these are pinned, too.
@@ -52,9 +53,7 @@ impl Walk<'_, '_> {
         match term.kind() {
             K::Flake => Leads::tree(),
             K::Inputs => Leads::inputs(),
-            K::Path(path, digest) if path.as_str().is_empty() && *digest == Digest::of(b"self") => {
-                Leads::tree()
-            }
+            K::Path(..) if *term == Term::tree() => Leads::tree(),
             K::Arg(name) => self.argument(name),
             K::ArgSet(_) => self.all_handed(),
             K::Bound(depth, name) => {
@@ -171,8 +170,20 @@ impl Walk<'_, '_> {
             }
             K::Lambda(param, body) => {
                 let mut given = Leads::default();
-                if *param != ParamTerm::Plain || self.is_given_arguments(body) {
-                    given = self.all_handed();
+                match param {
+                    // It refuses whatever else there is.
+                    ParamTerm::Set(formals, false, _) => {
+                        let handed = self.all_handed();
+                        for (name, _) in formals {
+                            let leads = self.member(&handed, name);
+                            given.put(&[Key::Name(name.clone())], leads);
+                        }
+                    }
+                    ParamTerm::Set(..) => given = self.all_handed(),
+                    ParamTerm::Plain if self.is_given_arguments(body) => {
+                        given = self.all_handed();
+                    }
+                    ParamTerm::Plain => {}
                 }
                 let inner = self.bind(param, given, scope);
                 self.leads(body, &inner)
@@ -350,47 +361,5 @@ impl Walk<'_, '_> {
             current = next;
         }
         current
-    }
-}
-
-/// Options whose values are modules: `config.home-manager.users.a.x` is a part of one.
-pub(super) fn holds_modules(option: &str) -> bool {
-    matches!(
-        option,
-        "containers" | "hm" | "home-manager" | "microvm" | "specialisation" | "virtualisation"
-    )
-}
-
-/// What modules are given all options in.
-pub(super) const CONFIG: [&str; 6] = [
-    "config",
-    "darwinConfig",
-    "nixosConfig",
-    "options",
-    "osConfig",
-    "superConfig",
-];
-
-/// Whether modules call the configuration of the host around theirs so.
-fn is_outer(name: &str) -> bool {
-    CONFIG.contains(&name) && !matches!(name, "config" | "options")
-}
-
-/// Whether a term is a configuration.
-pub(super) fn is_config(term: &Term) -> bool {
-    matches!(term.kind(), K::Arg(name) | K::Bound(_, name) if CONFIG.contains(&&**name))
-}
-
-/// `options.a.b.value` is `config.a.b`.
-fn without_option<'k>(base: &Term, keys: &'k [Key]) -> &'k [Key] {
-    let is_options =
-        matches!(base.kind(), K::Arg(name) | K::Bound(_, name) if &**name == "options");
-    match keys.split_last() {
-        Some((Key::Name(last), rest))
-            if is_options && matches!(&**last, "value" | "default" | "definitions") =>
-        {
-            rest
-        }
-        _ => keys,
     }
 }

@@ -119,6 +119,24 @@ fn outputs_by_system_hide_no_host() {
 }
 
 #[test]
+fn a_hive_has_hosts() {
+    let hive = "{ meta = { nixpkgs = import nixpkgs { }; specialArgs = { x = 1; }; nodeSpecialArgs.b.y = 2; }; defaults = { imports = [ ./d.nix ]; }; a = ./a.nix; b = [ ./b.nix { } ]; }";
+    for outputs in [
+        format!("{{ nixosConfigurations = (colmena.lib.makeHive {hive}).nodes; }}"),
+        format!(
+            "{{ colmena = {hive}; colmenaHive = colmena.lib.makeHive self.outputs.colmena; nixosConfigurations = self.colmenaHive.nodes; }}"
+        ),
+    ] {
+        let outputs = format!("{{ self, nixpkgs, colmena, ... }}: {outputs}");
+        check(
+            &outputs,
+            &[("d.nix", "{ }")],
+            "a: a.nix d.nix; b: b.nix d.nix",
+        );
+    }
+}
+
+#[test]
 fn what_may_hide_hosts_is_said() {
     for (outputs, why) in [
         (

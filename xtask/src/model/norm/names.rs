@@ -1,10 +1,9 @@
 //! Variables and selections: what a name, or a path of names, is read from.
 
 use crate::model::eval::{Eval, Member, is_global};
-use crate::model::term::{Digest, Key, Term, TermKind as K};
+use crate::model::term::{Key, Term, TermKind as K};
 use crate::model::value::{Env, Opaque, Role, Thunk, Unit, Value};
 use crate::syntax::hir::{Attr, Name};
-use crate::tree::TreePath;
 
 impl Eval<'_> {
     pub(super) fn norm_variable(&mut self, name: &Name, env: Env) -> Term {
@@ -132,7 +131,7 @@ impl Eval<'_> {
             "outputs" => return self.norm_flake(keys[1..].to_vec(), default),
             "inputs" => return Term::select(Term::new(K::Inputs), keys[1..].to_vec(), default),
             "outPath" if keys.len() == 1 => {
-                return Term::new(K::Path(TreePath::root(), Digest::of(b"self")));
+                return Term::tree();
             }
             _ => {}
         }

@@ -233,6 +233,49 @@ impl Eval<'_> {
         Some(Digest::finish(&all))
     }
 
+    /// A call of `lib.path.append` that has its directory already
+    /// (`relativeToRoot "x"`): the place, as if it were written as a path.
+    pub(super) fn norm_appended(
+        &mut self,
+        unit: Unit,
+        (id, function, argument): (ExprId, ExprId, ExprId),
+        env: Env,
+    ) -> Option<Term> {
+        let file = Arc::clone(self.unit_file(unit).1);
+        // What else is called is not worth evaluating.
+        let callee = match file.expr(function) {
+            Expr::Apply(inner, _) => *inner,
+            _ => function,
+        };
+        if !matches!(file.expr(callee), Expr::Select(..) | Expr::Var(_)) {
+            return None;
+        }
+        let callee = self.delay(unit, function, env);
+        let Value::Prim(prim, given) = self.force(callee) else {
+            return None;
+        };
+        let [directory] = *given else { return None };
+        if !prim.appends_to_path() {
+            return None;
+        }
+        let whole = self.thunk(Code::Expr(unit, id, env));
+        if let Some(path) = self.place(whole) {
+            return Some(self.path_term(&path));
+        }
+        let directory = self.place(directory)?;
+        let prefix = match file.expr(argument) {
+            Expr::Str(parts) => match parts.first() {
+                Some(Part::Text(text)) => text[..text.rfind('/').unwrap_or(0)].to_owned(),
+                _ => String::new(),
+            },
+            _ => String::new(),
+        };
+        let place = directory.join(&prefix)?;
+        let digest = self.files.digest(&place);
+        let rest = self.norm(unit, argument, env);
+        Some(Term::new(K::PathInterp(place, digest, vec![rest])))
+    }
+
     pub(super) fn norm_path(
         &mut self,
         unit: Unit,
@@ -289,7 +332,7 @@ impl Eval<'_> {
 fn is_tree(term: &Term) -> bool {
     match term.kind() {
         K::Flake => true,
-        K::Path(path, digest) => path.as_str().is_empty() && *digest == Digest::of(b"self"),
+        K::Path(..) => *term == Term::tree(),
         K::Select(base, keys, _) => match (base.kind(), keys.as_slice()) {
             (K::Inputs, [Key::Name(name), ..]) => &**name == "self",
             _ => false,

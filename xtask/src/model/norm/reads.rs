@@ -65,7 +65,20 @@ pub(super) fn is_followed(argument: &Term) -> bool {
             is_place(left) && stays(right) || !may_hold_tree(argument)
         }
         K::If(_, then, other) => is_followed(then) && is_followed(other),
+        K::Apply(function, _) if is_of_packages(function) => !may_hold(argument, true),
         _ => !may_hold_tree(argument),
+    }
+}
+
+/// Whether a function is one of `pkgs`: of the tree its result is made of what it is
+/// given alone, which is in its term.
+fn is_of_packages(function: &Term) -> bool {
+    match function.kind() {
+        K::Apply(function, _) => is_of_packages(function),
+        K::Select(base, _, None) => {
+            matches!(base.kind(), K::Arg(name) if &**name == "pkgs")
+        }
+        _ => false,
     }
 }
 
@@ -103,9 +116,16 @@ pub(super) fn goes_down(term: &Term) -> bool {
 
 /// Whether a term holds the tree, a place in it, or what may be one.
 fn may_hold_tree(term: &Term) -> bool {
+    may_hold(term, false)
+}
+
+/// The same, but for places that are in the term with what stands there.
+fn may_hold(term: &Term, but_places: bool) -> bool {
     let mut stack = vec![term.clone()];
     while let Some(term) = stack.pop() {
         match term.kind() {
+            K::Path(..) if but_places => {}
+            K::PathInterp(_, _, parts) if but_places => stack.extend(parts.iter().cloned()),
             K::Flake | K::Inputs | K::Path(..) | K::PathInterp(..) | K::Place(..) => return true,
             K::Arg(name) | K::Bound(_, name) | K::Fresh(_, name) if !is_elsewhere(name) => {
                 return true;

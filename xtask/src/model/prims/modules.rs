@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::model::eval::Eval;
-use crate::model::flake::parts;
+use crate::model::flake::{hive, parts};
 use crate::model::value::{Code, HostCall, Property, Thunk, Value};
 use crate::syntax::hir::Name;
 
@@ -25,6 +25,7 @@ prims! {
     NixosSystem 2 "nixosSystem";
     EvalModules 1 "evalModules";
     MkFlake 2 "mkFlake";
+    MakeHive 1 "makeHive";
     MergeOutputs 2 "an output of flake-parts";
     ImportApply 2 "importApply";
     WithSystem 2 "withSystem of flake-parts";
@@ -66,6 +67,7 @@ pub(super) fn run(eval: &mut Eval<'_>, prim: Prim, [a, b, _]: [Thunk; 3]) -> Opt
         }
         P::EvalModules => host(a, "evalModules", Name::default()),
         P::MkFlake => parts::make_flake(eval, a, b),
+        P::MakeHive => return hive::make_hive(eval, a),
         P::MergeOutputs => return parts::merge_outputs(eval, a, b),
         P::ImportApply => {
             let import = eval.ready(Value::Prim(super::import(), Rc::from([])));

@@ -106,6 +106,7 @@ pub(super) fn certain_value(
 ) -> Option<Term> {
     let path = &declaration.path;
     let mut best: Option<(i64, Vec<&Term>)> = None;
+    let mut count = 0;
     for at in index.overlapping(path) {
         // Of another length is what defines a part of the option or a set around
         // it; a computed name may be the option's own.
@@ -114,6 +115,12 @@ pub(super) fn certain_value(
         if definition.path.iter().any(computed) {
             return None;
         }
+        let below = path.get(definition.path.len()..).unwrap_or_default();
+        let below: Vec<Key> = below.iter().cloned().map(Key::Name).collect();
+        if !definition.value.may_define(&below) {
+            continue;
+        }
+        count += 1;
         if definition.path.len() != path.len() {
             return None;
         }
@@ -145,7 +152,6 @@ pub(super) fn certain_value(
             (*first).clone()
         }
     };
-    let count = index.overlapping(path).len();
     let fits = fits(&declaration.kind, &value) && admitted(declaration, count, &value);
     (value.is_closed() && fits).then_some(value)
 }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Key, Term, TermKind as K};
+use super::{Digest, Key, Term, TermKind as K};
 use crate::syntax::hir::{BinaryOp, Name, UnaryOp};
+use crate::tree::TreePath;
 
 impl Term {
     /// A string literal.
@@ -11,13 +12,21 @@ impl Term {
         Self::new(K::Str(Arc::from(text)))
     }
 
+    /// The place of the tree as a path, whatever stands there.
+    pub fn tree() -> Self {
+        Self::new(K::Path(TreePath::root(), Digest::of(b"self")))
+    }
+
     /// `x.name`, reduced where possible.
     pub fn select(base: Term, keys: Vec<Key>, default: Option<Term>) -> Self {
         let Some((Key::Name(first), rest)) = keys.split_first() else {
-            return if keys.is_empty() {
-                base
-            } else {
-                Self::new(K::Select(base, keys, default))
+            return match base.kind() {
+                _ if keys.is_empty() => base,
+                K::Select(inner, path, None) => {
+                    let path = path.iter().cloned().chain(keys).collect();
+                    Self::new(K::Select(inner.clone(), path, default))
+                }
+                _ => Self::new(K::Select(base, keys, default)),
             };
         };
         match base.kind() {

@@ -141,7 +141,6 @@ fn an_argument_that_leads_anywhere_counts_with_the_whole_tree() {
             "{ specialisation.a.configuration = ./x.nix; }",
             "{ own, ... }: { environment.etc.x.source = own.at \"m\"; }",
         ),
-        ("{ own, ... }: { my.own = own; }", "{ }"),
         (
             "{ own, ... }: { _module.args.mine = own; specialisation.a.configuration = ./x.nix; }",
             "{ mine, ... }: { a = builtins.readFile (mine.at \"m\"); }",
@@ -153,10 +152,6 @@ fn an_argument_that_leads_anywhere_counts_with_the_whole_tree() {
         (
             "{ own, ... }: { home-manager.extraSpecialArgs = { inherit own; }; home-manager.users.a = ./x.nix; }",
             "args: { a = map (one: one.at \"m\") [ args.own ]; }",
-        ),
-        (
-            "{ own, ... }: { home-manager.users.a = { config, ... }: { a = own; }; }",
-            "{ }",
         ),
         (
             "{ own, pkgs, ... }: { environment.systemPackages = [ (pkgs.stdenv.mkDerivation { src = own; }) ]; }",

@@ -9,6 +9,7 @@ use rowan::ast::AstNode;
 use super::Imports;
 use crate::refactor::comments::span;
 use crate::refactor::scope;
+use crate::syntax::string_parts;
 
 /// Deepest syntax that is taken apart: rowan's own walks recurse.
 pub(super) const MAX_SYNTAX_DEPTH: usize = 1_000;
@@ -81,7 +82,7 @@ pub fn attr_name(attr: &Attr) -> Option<String> {
 
 /// The value of a string literal without interpolation.
 pub fn plain_string(string: &ast::Str) -> Option<String> {
-    match string.normalized_parts().as_slice() {
+    match string_parts(string).as_slice() {
         [] => Some(String::new()),
         [ast::InterpolPart::Literal(text)] => Some(text.clone()),
         _ => None,
