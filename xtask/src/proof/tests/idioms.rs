@@ -122,9 +122,14 @@ fn what_a_build_gives_is_made_of_what_it_was_given() {
     check(&side(value, "1", "2"), &side(value, "1", "3"), Equal);
     let verdict = judge(&side(value, "1", "2"), &side(value, "4", "2"));
     assert_ne!(verdict.judgement, Equal);
-    let all = "builtins.readFile (pkgs.runCommand \"x\" { } \"cat ${inputs.self}/e > $out\")";
-    let verdict = judge(&side(all, "1", "2"), &side(all, "1", "3"));
-    assert_ne!(verdict.judgement, Equal);
+    for all in [
+        "builtins.readFile (pkgs.runCommand \"x\" { } \"cat ${inputs.self}/e > $out\")",
+        "builtins.readFile (pkgs.runCommand \"x\" { } \"cat ${inputs.self}/* > $out\")",
+        "builtins.readFile (pkgs.runCommand \"x\" { a = inputs.self; } \"cat $a/e > $out\")",
+    ] {
+        let verdict = judge(&side(all, "1", "2"), &side(all, "1", "3"));
+        assert_ne!(verdict.judgement, Equal, "{all}");
+    }
 }
 
 #[test]

@@ -154,10 +154,6 @@ fn an_argument_that_leads_anywhere_counts_with_the_whole_tree() {
             "args: { a = map (one: one.at \"m\") [ args.own ]; }",
         ),
         (
-            "{ own, pkgs, ... }: { environment.systemPackages = [ (pkgs.stdenv.mkDerivation { src = own; }) ]; }",
-            "{ }",
-        ),
-        (
             "{ own, config, ... }: { environment.etc.x.source = import (./n + \"/${config.networking.hostName}.nix\") own; }",
             "{ at }: at \"m\"",
         ),
