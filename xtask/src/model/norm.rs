@@ -119,7 +119,15 @@ impl Eval<'_> {
                 if let Some(place) = self.norm_appended(unit, call, env) {
                     return place;
                 }
-                let term = self.norm(unit, *argument, env);
+                let term = match file.expr(*argument) {
+                    // Nothing but what is read there counts, wherever that is.
+                    Expr::Path(base, parts) if parts.len() > 1 => {
+                        let callee = self.delay(unit, *function, env);
+                        let reads = matches!(self.force(callee), Value::Prim(prim, _) if prim.reads_a_file());
+                        self.norm_path(unit, *argument, *base, parts, env, reads)
+                    }
+                    _ => self.norm(unit, *argument, env),
+                };
                 if hands_config_on(&term) {
                     // What the callee reads of `config` has to be seen.
                     let callee = self.delay(unit, *function, env);

@@ -87,6 +87,15 @@ impl Prim {
     pub fn appends_to_path(self) -> bool {
         self == Self::File(files::Prim::PathAppend)
     }
+
+    /// Whether it reads the file that it is given, and nothing around it.
+    pub fn reads_a_file(self) -> bool {
+        use files::Prim as P;
+        matches!(
+            self,
+            Self::File(P::Import | P::ReadFile | P::FileContents | P::ImportJson | P::ImportToml)
+        )
+    }
 }
 
 /// A function in the language's own scope.

@@ -349,6 +349,7 @@ fn pass_in(
         knowledge,
         accept_order_only: request.accept_order_only,
         alone: OnceCell::new(),
+        in_the_way: OnceCell::new(),
     };
     let best = placed(&mut judge, &mut asked, &|| {
         placement::candidates(tree, host, &entry, &namespace.directory)

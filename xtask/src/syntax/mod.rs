@@ -56,8 +56,11 @@ pub fn parse(text: &str) -> (rnix::Root, Vec<SyntaxError>) {
 /// The parts of a string as Nix reads them, escapes resolved. In `"…"` the end of a
 /// line is one newline, however it is written, which rnix does not know.
 pub fn string_parts(string: &ast::Str) -> Vec<InterpolPart<String>> {
-    let source = string.syntax().text();
-    if !source.contains_char('\r') || source.char_at(0.into()) != Some('"') {
+    let indented = string
+        .syntax()
+        .first_token()
+        .is_some_and(|token| token.text() == "''");
+    if indented {
         return string.normalized_parts();
     }
     let part = |part: InterpolPart<ast::StrContent>| match part {
@@ -69,6 +72,9 @@ pub fn string_parts(string: &ast::Str) -> Vec<InterpolPart<String>> {
 
 /// What a piece of `"…"` stands for.
 fn unescape(source: &str) -> String {
+    if !source.contains(['\\', '\r']) {
+        return source.to_owned();
+    }
     let mut text = String::with_capacity(source.len());
     let mut chars = source.chars().peekable();
     while let Some(c) = chars.next() {

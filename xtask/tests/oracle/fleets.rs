@@ -13,9 +13,24 @@ use crate::record::{self, Stubs};
 use crate::snapshot::tree_of;
 use crate::{need, nix};
 
+/// The first release whose library evaluates what records a host.
+const OLDEST: u32 = 22;
+
 /// The newest library there is: flakes are written for it.
 pub fn library() -> Option<PathBuf> {
-    nix::libraries().pop()
+    let library = nix::libraries().pop()?;
+    let version = [library.as_path(), library.parent()?]
+        .into_iter()
+        .find_map(|place| std::fs::read_to_string(place.join(".version")).ok());
+    let year = version.and_then(|it| it.trim().split('.').next()?.parse::<u32>().ok());
+    if year.is_some_and(|year| year < OLDEST) {
+        need::skip(
+            "FLEET_TEST_NIXPKGS_LIB",
+            "this variable names no nixpkgs of 22.05 or later",
+        );
+        return None;
+    }
+    Some(library)
 }
 
 pub fn repository() -> PathBuf {

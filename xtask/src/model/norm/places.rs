@@ -276,6 +276,24 @@ impl Eval<'_> {
         Some(Term::new(K::PathInterp(place, digest, vec![rest])))
     }
 
+    /// The text that a path certainly begins with, and how many of its parts that is.
+    fn beginning(&mut self, unit: Unit, parts: &[Part], env: Env) -> (String, usize) {
+        let mut known = String::new();
+        for (index, part) in parts.iter().enumerate() {
+            match part {
+                Part::Text(text) => known.push_str(text),
+                Part::Expr(expr) => {
+                    let thunk = self.delay(unit, *expr, env);
+                    match self.force(thunk) {
+                        Value::Str(text) => known.push_str(&text),
+                        _ => return (known, index),
+                    }
+                }
+            }
+        }
+        (known, parts.len())
+    }
+
     pub(super) fn norm_path(
         &mut self,
         unit: Unit,
@@ -304,10 +322,8 @@ impl Eval<'_> {
             .0
             .parent()
             .unwrap_or_else(TreePath::root);
-        let prefix = match parts.first() {
-            Some(Part::Text(text)) => &text[..text.rfind('/').map_or(0, |at| at + 1)],
-            _ => "",
-        };
+        let (known, count) = self.beginning(unit, parts, env);
+        let prefix = &known[..known.rfind('/').map_or(0, |at| at + 1)];
         let place = directory.join(prefix).unwrap_or_else(TreePath::root);
         let ending = match parts.last() {
             Some(Part::Text(text)) if copied && parts.len() > 1 => {
@@ -316,10 +332,9 @@ impl Eval<'_> {
             _ => None,
         };
         let digest = ending.unwrap_or_else(|| self.files.digest(&place));
-        let mut terms = Vec::new();
-        for (index, part) in parts.iter().enumerate() {
+        let mut terms = vec![Term::str(&known[prefix.len()..])];
+        for part in &parts[count..] {
             terms.push(match part {
-                Part::Text(text) if index == 0 => Term::str(&text[prefix.len()..]),
                 Part::Text(text) => Term::new(K::Str(text.clone())),
                 Part::Expr(expr) => self.norm(unit, *expr, env),
             });

@@ -161,3 +161,40 @@ fn what_is_written_as_before_says_what_it_reads() {
         ["`environment.etc.x.source` is /f as before, but reads `f`, and that changed"]
     );
 }
+
+#[test]
+fn of_a_file_that_is_imported_only_what_it_reads_counts() {
+    let side = |module: &str, files: [&str; 4]| {
+        let [home, beside, above, elsewhere] = files;
+        format!(
+            "#- /h.nix\n{{ lib, config, inputs, ... }}: let host = \"a\"; in {module}\n#- /hosts/a/u/home.nix\n{home}\n#- /hosts/a/u/x.nix\n{beside}\n#- /hosts/a/default.nix\n{above}\n#- /hosts/b/u/home.nix\n{elsewhere}"
+        )
+    };
+    let module = "{ home-manager.users = lib.genAttrs inputs.users (user: import ./hosts/${host}/${user}/home.nix); }";
+    let home = "{ imports = [ ./x.nix ]; }";
+    let before = side(module, [home, "{ }", "{ }", "{ }"]);
+    for equal in [
+        [home, "{ }", "{ a = 1; }", "{ }"],
+        [home, "{ }", "{ }", "{ a = 1; }"],
+    ] {
+        check(&before, &side(module, equal), Equal);
+    }
+    for other in [
+        ["{ imports = [ ./x.nix ]; a = 1; }", "{ }", "{ }", "{ }"],
+        [home, "{ a = 1; }", "{ }", "{ }"],
+    ] {
+        assert_ne!(judge(&before, &side(module, other)).judgement, Equal);
+    }
+    // A path by itself may lead anywhere.
+    for module in [
+        "{ home-manager.users = lib.genAttrs inputs.users (user: ./hosts/${host}/${user}/home.nix); }",
+        "{ services.x.y = builtins.readDir ./hosts/${host}/${inputs.x}; }",
+        "{ services.x.y = import ./hosts/${host}/${inputs.x}; }",
+    ] {
+        let (before, after) = (
+            side(module, [home, "{ }", "{ }", "{ }"]),
+            side(module, [home, "{ }", "{ a = 1; }", "{ }"]),
+        );
+        assert_ne!(judge(&before, &after).judgement, Equal, "{module}");
+    }
+}

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Knowledge, MigratePlan, Outcome, Placement};
-use crate::edit::ChangeSet;
+use crate::edit::{Change, ChangeSet};
 use crate::model::Fleet;
 use crate::proof::{self, Difference, HostVerdict, Judgement};
 use crate::refactor::anatomy::{Anatomy, ItemId};
@@ -62,6 +62,8 @@ pub(super) struct Judge<'a> {
     pub(super) accept_order_only: bool,
     /// The host that is asked for, in a fleet of its own.
     pub(super) alone: OnceCell<Fleet>,
+    /// Why nothing can be changed, once that was asked.
+    pub(super) in_the_way: OnceCell<Option<String>>,
 }
 
 impl Judge<'_> {
@@ -91,7 +93,10 @@ impl Judge<'_> {
             }
             let blamed = self.blame(&bad, &proposal);
             if blamed.is_empty() {
-                return self.one_by_one(request, keep);
+                return match self.in_the_way(request) {
+                    Some(reason) => Err(reason),
+                    None => self.one_by_one(request, keep),
+                };
             }
             // What an existing feature cannot take over may make one of its own.
             let unfit: BTreeSet<String> = blamed
@@ -226,12 +231,34 @@ impl Judge<'_> {
         });
         let after = self.host_after(host, changes);
         let verdicts = proof::compare(alone, &after, self.knowledge.table);
-        if !self.bad(&verdicts).is_empty() {
+        if !self.bad(&verdicts).is_empty() || self.fleet.hosts.len() == 1 {
             return verdicts;
         }
         let (table, cache) = (self.knowledge.table, self.knowledge.cache);
         let after = Fleet::draft(&self.tree.with(changes), table, cache);
         proof::compare(self.fleet, &after, table)
+    }
+
+    /// Why no host with the entry can change at all: some host reads all of it.
+    pub(super) fn in_the_way(&self, request: &Request<'_>) -> Option<String> {
+        let reason = self.in_the_way.get_or_init(|| {
+            let before = self.tree.text(request.entry).ok()?;
+            let contents = format!("{before}\n#\n").into_bytes();
+            let before = before.into_bytes();
+            let change = Change::Modify { before, contents };
+            let changes = ChangeSet::from([(request.entry.clone(), change)]);
+            let verdicts = self.judge(request.host, &changes);
+            verdicts.iter().find_map(|verdict| {
+                let bad = self.bad(std::slice::from_ref(verdict));
+                let message = &bad.first()?.message;
+                let is_named = message.starts_with("host `") || verdict.host == request.host;
+                Some(match is_named {
+                    true => message.clone(),
+                    false => format!("host `{}`: {message}", verdict.host),
+                })
+            })
+        });
+        reason.clone()
     }
 
     fn bad<'v>(&self, verdicts: &'v [HostVerdict]) -> Vec<&'v Difference> {

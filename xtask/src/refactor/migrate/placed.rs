@@ -27,6 +27,9 @@ pub(super) fn placed<'a>(
             return Ok(found);
         }
     }
+    if let Some(Some(reason)) = judge.in_the_way.get() {
+        return Err(reason.clone());
+    }
     let found = judge.refine(asked, BTreeMap::new());
     let order_matters = found.as_ref().map_or(true, |found| found.order_kept > 0);
     let fewer = |other: &Proved, found: &Result<Proved, String>| {

@@ -186,3 +186,22 @@ fn where_no_option_can_be_certain_modules_have_none() {
     let second = migrate(&tree.with(&plan.changes));
     assert_eq!(second.outcome, Outcome::Unchanged, "{:?}", second.changes);
 }
+
+#[test]
+fn a_host_that_reads_everything_is_named() {
+    let files = |value: &str| {
+        format!(
+            "#- /flake.nix\n{{ outputs = {{ nixpkgs, ... }}: let host = module: nixpkgs.lib.nixosSystem {{ modules = [ module ]; }}; in {{ nixosConfigurations = {{ a = host ./a.nix; b = host ./b.nix; }}; }}; }}\n#- /a.nix\n{{\n{NGINX}}}\n#- /b.nix\n{{ config, ... }}: {{ environment.etc.x.text = {value}; }}\n"
+        )
+    };
+    let plan_of = |value: &str| plan(&files(value), None);
+    assert_eq!(plan_of("config.my.directory").outcome, Outcome::Migrated);
+    let refused = plan_of("\"${dirOf config.my.file}\"");
+    assert_eq!(refused.outcome, Outcome::Refused);
+    assert_eq!(
+        refused.reason.as_deref(),
+        Some(
+            "host `b`: `environment.etc.x.text` is \"${//${dirOf (config.my.file)}}\" as before, but reads everything in the repository through `dirOf (config.my.file)`, and that changed"
+        )
+    );
+}
