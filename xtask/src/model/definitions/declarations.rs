@@ -32,7 +32,20 @@ impl Reader<'_, '_, '_> {
                     ..declaration
                 });
             }
-            _ => {
+            value => {
+                // Neither an option nor a set of them, whatever it holds.
+                let refused = matches!(
+                    value,
+                    Value::Property(_)
+                        | Value::Null
+                        | Value::Bool(_)
+                        | Value::Int(_)
+                        | Value::Float(_)
+                        | Value::Str(_)
+                        | Value::Path(_)
+                        | Value::List(_)
+                        | Value::Lambda(_)
+                );
                 let effect = self.eval.term(thunk);
                 let kind = OptionType::Unknown;
                 self.declarations.push(Declaration {
@@ -42,7 +55,7 @@ impl Reader<'_, '_, '_> {
                     apply: true,
                     effect,
                     open: true,
-                    refused: false,
+                    refused,
                     module,
                     span,
                 });

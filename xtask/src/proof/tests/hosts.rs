@@ -126,3 +126,28 @@ fn what_stands_beside_what_is_read_of_another_host_counts_where_it_may_fail() {
         Equal
     );
 }
+
+#[test]
+fn a_host_that_declares_what_is_no_option_takes_its_readers_along() {
+    let side = |option: &str| {
+        tree(&format!(
+            "{}#- /a.nix\n{{ lib, ... }}: {{ options.x.enable = {option}; config.networking.domain = \"a\"; }}\n#- /b.nix\n{{ self, ... }}: {{ networking.domain = self.nixosConfigurations.a.config.networking.domain; }}\n",
+            FLAKE
+        ))
+    };
+    let table = OptionTable::embedded();
+    let cache = ParseCache::default();
+    let load = |option| Fleet::load(&side(option), &table, &cache);
+    let before = load("lib.mkEnableOption \"x\"");
+    for option in [
+        "lib.mkForce (lib.mkEnableOption \"x\")",
+        "lib.mkIf true (lib.mkEnableOption \"x\")",
+        "true",
+        "[ ]",
+        "_: lib.mkEnableOption \"x\"",
+    ] {
+        let verdicts = compare(&before, &load(option), &table);
+        let reader = verdicts.iter().find(|verdict| verdict.host == "b").unwrap();
+        assert_ne!(reader.judgement, Equal, "{option}");
+    }
+}
